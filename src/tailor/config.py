@@ -1,0 +1,235 @@
+"""RunConfig: every setting of a run, nested, typed and frozen.
+
+A recipe is the same thing as TOML; `resolve` lays the command line's flags over the recipe over the defaults. An
+unknown key is an error that names the closest known one. Each default stands here with its reason. A method's own
+settings live in its file (`tailor/methods/<type>.py: Settings`) and are checked by it.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tailor.errors import ConfigError, did_you_mean
+
+T = TypeVar("T", bound=BaseModel)
+OverLength = Literal["refuse", "drop", "split", "cut-prompt"]
+
+
+class Settings(BaseModel):
+    """Base of every settings section: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelConfig(Settings):
+    """Which model is fitted."""
+
+    name: str = "thimble"  # the embedded model: works offline, in seconds
+    """`thimble`, a local folder, or a hub id."""
+    revision: str | None = None
+    """Commit or branch of a hub model."""
+    dtype: Literal["auto", "bf16", "fp32"] = "auto"
+    """Number type of the frozen weights and of the arithmetic; auto takes bf16 where the device multiplies it fast."""
+    trust_remote_code: str | None = None
+    """Name of the one repository whose own code may run; off otherwise."""
+    thinking: bool = False
+    """Render templates that know a thinking mode with it switched on; recorded with the run."""
+    random_weights: bool = False
+    """Same shape, fresh weights: the control that says what pretraining was worth."""
+
+
+class DataConfig(Settings):
+    """Which rows are read and how they are divided."""
+
+    train: tuple[str, ...] = ()
+    """Files or globs; `file:0.5` keeps a seeded half, `file:2` takes each row twice."""
+    validation: tuple[str, ...] = ()
+    """Rows for choosing arms and checkpoints; taken from train where none are given."""
+    test: tuple[str, ...] = ()
+    """Frozen held-out rows; taken from train where none are given."""
+    format: str | None = None
+    """Name of the row shape (`tailor/formats/*.py`); detected where not given."""
+    map: dict[str, str] = Field(default_factory=dict)
+    """Columns of a table or keys of a row: `{prompt = "text", completion = "category"}`."""
+    max_bad: str = "0"
+    """How many malformed rows may be dropped, as a number or a share (`5`, `1%`); none unless asked."""
+    over_length: OverLength = "refuse"
+    """What to do with rows longer than `max_length`; refused by default because cutting answers teaches not to stop."""
+    max_length: int | None = Field(None, ge=8)
+    """Longest row in tokens; the model's context where not given."""
+    group: str | None = None
+    """Key of the rows that says what they share (customer, document): a group stays on one side of a split."""
+    system: str | None = None
+    """System prompt put before every conversation that has none, in training and in every arm."""
+    validation_share: float = Field(0.1, gt=0, lt=0.5)  # enough to rank checkpoints, little enough to spare
+    test_share: float = Field(0.2, gt=0, lt=0.9)  # 200 of 1,000 rows prove differences of about 9 points
+    max_validation: int = Field(500, ge=1)  # more rows rank checkpoints no better and cost time at every look
+
+
+class AdapterConfig(Settings):
+    """What is trained; names as PEFT uses them."""
+
+    type: Literal["auto", "lora", "full"] = "auto"
+    """auto: LoRA, unless the model has under 50M parameters: there all weights train in seconds and learn more."""
+    r: int = Field(16, ge=1)  # enough for style, format and labels at 100-10,000 rows; more rank rarely moves them
+    lora_alpha: float = Field(32, gt=0)  # twice the rank: the field's custom, which the learning rate below assumes
+    lora_dropout: float = Field(0.0, ge=0, lt=1)  # 0 keeps packing and prefix sharing exact
+    target_modules: str | tuple[str, ...] = "all-linear"  # every linear layer but the head (QLoRA, Dettmers 2023)
+    use_rslora: bool = False
+    use_dora: bool = False
+
+
+class OptimConfig(Settings):
+    """AdamW with decoupled decay, warm-up and a schedule."""
+
+    learning_rate: float | None = Field(None, gt=0)
+    """auto: 2e-4 for LoRA; for full tuning 1e-5 at 1B parameters and more, rising as the model shrinks."""
+    epochs: float | None = Field(None, gt=0)
+    """auto: enough passes for about 600 steps, between 3 and 12; early stopping ends them where they stop helping."""
+    batch_size: int | None = Field(None, ge=1)
+    """Examples a step; auto: 16, and 8 under 500 rows so that a small set still gets enough steps."""
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup_ratio: float = Field(0.05, ge=0, le=0.5)  # Adam's second moment needs some steps before it can be trusted
+    min_lr_ratio: float = Field(0.1, ge=0, le=1)  # a floor: the last tenth of the steps still learns something
+    weight_decay: float = Field(0.01, ge=0)
+    beta1: float = Field(0.9, ge=0, lt=1)
+    beta2: float = Field(0.99, ge=0, lt=1)  # 0.999 remembers 1,000 steps, longer than most of these runs
+    epsilon: float = Field(1e-8, gt=0)
+    max_grad_norm: float = Field(1.0, gt=0)
+
+
+class TrainConfig(Settings):
+    """How the loop runs."""
+
+    token_budget: int = Field(4096, ge=64)  # tokens of one micro-batch: saturates a CPU's GEMMs, fits any laptop
+    validations_per_epoch: float = Field(2.0, gt=0)  # often enough to find the best step, about 5% of the time
+    patience: int = Field(4, ge=1)  # looks at the validation loss without a better one before training stops
+    early_stop: str = "loss"
+    """`loss`, or the name of a metric that is measured on generated validation answers."""
+    checkpoint_minutes: float = Field(2.0, gt=0)  # what a crash may cost
+    keep_last: int = Field(2, ge=1)
+    share_prefixes: bool = True
+    """Compute a prefix that rows of a step share once; exact, see `render/pack.py`."""
+
+
+class EvalConfig(Settings):
+    """Which arms are measured, and how."""
+
+    arms: tuple[Literal["zero-shot", "few-shot", "tuned"], ...] = ("zero-shot", "few-shot", "tuned")
+    shots: int = Field(8, ge=1)  # more seldom helps a small model and each costs its tokens on every request
+    instructions: str = "auto"
+    """System prompt of the prompted arms, or `@file`; auto lists the labels where answers are labels, else none."""
+    metric: str = "auto"
+    """auto: chosen from what the answers look like, and said aloud."""
+    max_tokens: int | None = Field(None, ge=1)
+    """auto: a little over the longest answer of the training rows."""
+    schema_file: str | None = None
+    """JSON schema for the metric `json-schema`."""
+    minimum_gain: float = Field(0.0, ge=0)
+    """Smallest improvement worth tuning for; the interval must clear it."""
+    folds: int = Field(5, ge=2)  # used under 200 rows without a test file: every row is held out once
+
+
+class RunSettings(Settings):
+    """Where and on what it runs."""
+
+    out: str | None = None
+    """Run folder; `runs/<name of the data>-<n>` where not given."""
+    seed: int = 0
+    device: str = "auto"
+    """auto: cuda where there is one, else cpu."""
+    threads: int | None = Field(None, ge=1)
+    """CPU threads; all cores where not given."""
+
+
+class RunConfig(Settings):
+    """All settings of a run; the recipe file has one table for each field."""
+
+    model: ModelConfig = ModelConfig()
+    data: DataConfig = DataConfig()
+    method: dict[str, Any] = Field(default_factory=lambda: {"type": "sft"})
+    adapter: AdapterConfig = AdapterConfig()
+    optim: OptimConfig = OptimConfig()
+    train: TrainConfig = TrainConfig()
+    eval: EvalConfig = EvalConfig()
+    run: RunSettings = RunSettings()
+
+
+def validate(model: type[T], values: Mapping[str, Any], *, where: str = "") -> T:
+    """`values` as `model`. Raises ConfigError that names every wrong key, with the closest known one."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        lines = [_explain(model, problem) for problem in error.errors()]
+        fixes = dict.fromkeys(fix for _, fix in lines if fix)
+        raise ConfigError("; ".join(what for what, _ in lines), where=where, fix="; ".join(fixes)) from None
+
+
+def _explain(model: type[BaseModel], problem: Any) -> tuple[str, str]:
+    """(what is wrong, remedy) of one pydantic error."""
+    path = [str(step) for step in problem["loc"]]
+    name = ".".join(path)
+    if problem["type"] == "extra_forbidden":
+        section: Any = model
+        for step in path[:-1]:
+            section = section.model_fields[step].annotation
+        return f"unknown setting {name!r}", did_you_mean(path[-1], section.model_fields)
+    return f"{name} = {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}", ""
+
+
+def read_recipe(path: str | Path) -> dict[str, Any]:
+    """The tables of a recipe file. Raises ConfigError with line and column where it is not TOML."""
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError("there is no such recipe file", where=str(path)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the recipe cannot be read: {error}", where=str(path)) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"not valid TOML: {error}", where=str(path)) from None
+
+
+def resolve(recipe: str | Path | None = None, overrides: Mapping[str, Any] | None = None) -> RunConfig:
+    """Defaults, then the recipe, then `overrides` (`{"optim.epochs": 3}`; None means not given)."""
+    values = read_recipe(recipe) if recipe is not None else {}
+    for dotted, value in (overrides or {}).items():
+        if value is None:
+            continue
+        *sections, key = dotted.split(".")
+        table = values
+        for section in sections:
+            table = table.setdefault(section, {})
+        table[key] = value
+    if isinstance(values.get("method"), dict):
+        values["method"] = {"type": "sft"} | values["method"]
+    return validate(RunConfig, values, where=str(recipe) if recipe is not None else "")
+
+
+def to_toml(config: RunConfig) -> str:
+    """The config as a recipe that `resolve` reads back to the same config; values that are None are left out."""
+    lines: list[str] = []
+    for section, values in config.model_dump(mode="json").items():
+        lines.append(f"[{section}]")
+        lines += [f"{key} = {_toml_value(value)}" for key, value in values.items() if value is not None]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        escaped = "".join(
+            f"\\u{ord(c):04x}" if ord(c) < 32 or ord(c) == 127 else "\\" + c if c in '"\\' else c for c in value
+        )
+        return f'"{escaped}"'
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml_value(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_toml_value(str(key))} = {_toml_value(item)}" for key, item in value.items()) + "}"
+    return repr(value)

@@ -1,0 +1,259 @@
+"""The run folder: the one durable artefact that every other room reads.
+
+    recipe.toml config.json   the resolved settings, to read and to rerun
+    environment.json          versions, git, machine, hashes of data and model
+    data/                     train, validation and test rows as Examples; ledger.json
+    metrics.jsonl             one line a step or look at the validation rows; no timings, so that reruns are byte-equal
+    timings.jsonl             the timings
+    state.json events.jsonl   what it is doing now; what happened
+    checkpoints/ adapter/ model/   during and after training
+    scores/ARM.jsonl          one line a held-out row
+    verdict.json report.html  the end
+
+Files that are replaced are replaced atomically (written beside, fsynced, renamed), so a reader never sees half of one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from tailor.config import RunConfig, to_toml, validate
+from tailor.errors import ResourceError, RunError
+from tailor.records import Verdict
+
+T = TypeVar("T")
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turns the system's refusals to write below `path` into errors that say what to do."""
+    try:
+        yield
+    except OSError as error:
+        where = str(path)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ResourceError("the disk is full", where=where, fix="free space or choose another --out") from error
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise ResourceError("this folder cannot be written", where=where, fix="choose another --out") from error
+        if error.errno in (errno.EEXIST, errno.ENOTDIR):
+            raise ResourceError(
+                "a file stands where a folder should be", where=where, fix="choose another --out"
+            ) from error
+        raise
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Replace `path` by `data`: all of it or nothing, also when the machine dies."""
+    with disk_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            with open(staged, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            staged.replace(path)
+        except BaseException:
+            staged.unlink(missing_ok=True)
+            raise
+
+
+def to_json(value: Any) -> bytes:
+    """Readable JSON of records and plain values."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+
+
+class Run:
+    """An open run folder. `Run.create` makes one, `Run.open` reads one; `with run.locked():` before writing to it."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    # ------------------------------------------------------------------------------------------ opening
+
+    @classmethod
+    def create(cls, config: RunConfig, name: str = "run") -> Run:
+        """A new folder at `config.run.out`, or `runs/<name>-<n>`. Raises RunError where a run already stands."""
+        if config.run.out is not None:
+            path = Path(config.run.out)
+            if (path / "config.json").exists():
+                raise RunError(
+                    "a run already stands in this folder",
+                    where=str(path),
+                    fix=f"choose another --out, or go on with it: tailor train --resume {path}",
+                )
+            with disk_errors(path):
+                path.mkdir(parents=True, exist_ok=True)
+        else:
+            path = _next_free(Path("runs"), name)
+        run = cls(path)
+        run.write("config.json", config.model_dump(mode="json"))
+        write_atomic(path / "recipe.toml", to_toml(config).encode())
+        return run
+
+    @classmethod
+    def open(cls, path: str | Path) -> Run:
+        """The run at `path` (or `runs/path`). Raises RunError where there is none."""
+        for folder in (Path(path), Path("runs") / path):
+            if (folder / "config.json").exists():
+                return cls(folder)
+        raise RunError("there is no run in this folder", where=str(path), fix="`tailor runs` lists what there is")
+
+    @property
+    def config(self) -> RunConfig:
+        """The resolved settings of this run."""
+        return validate(RunConfig, self.read("config.json"), where=str(self.path / "config.json"))
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds the run for this process. Raises RunError where another holds it; the system frees it on any death."""
+        with disk_errors(self.path), open(self.path / "lock", "a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                raise RunError(
+                    f"another process ({file.read().strip() or 'unknown'}) is working in this run",
+                    where=str(self.path),
+                    fix="wait for it, or stop it",
+                ) from None
+            file.truncate(0)
+            file.write(f"pid {os.getpid()}")
+            file.flush()
+            yield
+
+    # ------------------------------------------------------------------------------------------ documents
+
+    def has(self, name: str) -> bool:
+        """Whether the file or folder `name` is there."""
+        return (self.path / name).exists()
+
+    def write(self, name: str, value: Any) -> None:
+        """Replace the JSON document `name`."""
+        write_atomic(self.path / name, to_json(value))
+
+    def read(self, name: str) -> Any:
+        """The JSON document `name` as plain values. Raises RunError where it is missing or damaged."""
+        return self.read_as(name, Any)
+
+    def read_as(self, name: str, kind: type[T] | Any) -> T:
+        """The JSON document `name` as the record `kind`."""
+        path = self.path / name
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=kind)
+        except FileNotFoundError:
+            raise RunError(f"this run has no {name}", where=str(self.path), fix="was it stopped before that?") from None
+        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            raise RunError(f"{name} is damaged: {error}", where=str(path)) from None
+
+    def write_lines(self, name: str, rows: Iterable[Any]) -> None:
+        """Replace the JSON-lines file `name`."""
+        write_atomic(self.path / name, b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
+
+    def append(self, name: str, row: Any) -> None:
+        """Add one line to the JSON-lines file `name`."""
+        path = self.path / name
+        with disk_errors(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(path, "ab") as file:
+                file.write(msgspec.json.encode(row) + b"\n")
+
+    def lines(self, name: str, kind: type[T] | Any = Any) -> Iterator[T]:
+        """The lines of a JSON-lines file as `kind`; none where it is missing. A last line cut by a crash is skipped."""
+        path = self.path / name
+        if not path.exists():
+            return
+        decoder = msgspec.json.Decoder(kind)
+        with open(path, "rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.endswith(b"\n"):
+                    return
+                try:
+                    yield decoder.decode(line)
+                except (msgspec.DecodeError, msgspec.ValidationError) as error:
+                    raise RunError(f"damaged line: {error}", where=f"{path}:{number}") from None
+
+    def size(self, name: str) -> int:
+        """Bytes of the file `name`; 0 where it is missing. Kept in checkpoints so that a resume can cut back to it."""
+        path = self.path / name
+        return path.stat().st_size if path.exists() else 0
+
+    def cut(self, name: str, size: int) -> None:
+        """Cut the file `name` back to `size` bytes: what was written after the checkpoint is written again."""
+        path = self.path / name
+        if path.exists():
+            with disk_errors(path.parent):
+                os.truncate(path, size)
+
+    # ------------------------------------------------------------------------------------------ what happens
+
+    def state(self, phase: str, **facts: Any) -> None:
+        """Say what the run is doing now."""
+        self.write("state.json", {"phase": phase, "time": _now(), "pid": os.getpid(), **facts})
+
+    def event(self, kind: str, **facts: Any) -> None:
+        """Record something that happened once."""
+        self.append("events.jsonl", {"event": kind, "time": _now(), **facts})
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether someone left the cancel mark; the loop saves and stops at the next step."""
+        return (self.path / "cancel").exists()
+
+    def cancel(self) -> None:
+        """Leave the cancel mark."""
+        write_atomic(self.path / "cancel", b"")
+
+    def clear_cancel(self) -> None:
+        """Take the cancel mark away, before going on."""
+        (self.path / "cancel").unlink(missing_ok=True)
+
+    def need_space(self, size: int) -> None:
+        """Raises ResourceError unless `size` bytes and half as many again are free where the run stands."""
+        free = shutil.disk_usage(self.path).free
+        if free < 1.5 * size:
+            raise ResourceError(
+                f"{free / 1e6:,.0f} MB are free on this disk and {1.5 * size / 1e6:,.0f} MB are needed to save safely",
+                where=str(self.path),
+                fix="free space or choose another --out",
+            )
+
+    # ------------------------------------------------------------------------------------------ the end
+
+    @property
+    def verdict(self) -> Verdict:
+        """The decision and its sentence. Raises RunError before there is one."""
+        return self.read_as("verdict.json", Verdict)
+
+    @property
+    def report(self) -> Path:
+        """Path of the page."""
+        return self.path / "report.html"
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+
+
+def _next_free(parent: Path, name: str) -> Path:
+    """Makes `parent/name-<n>` with the first free n; two processes never get the same."""
+    number = 1
+    with disk_errors(parent):
+        parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            path = parent / f"{name}-{number}"
+            try:
+                path.mkdir()
+                return path
+            except FileExistsError:
+                number += 1
