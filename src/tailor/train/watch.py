@@ -1,0 +1,173 @@
+"""What a run reports while it trains: metrics without timings, timings beside them, the best step, the pace."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import torch
+
+from tailor.config import TrainConfig
+from tailor.records import Datum
+from tailor.run import Run
+from tailor.train.checkpoint import State
+from tailor.train.optim import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What a progress bar shows after a step; times in seconds, memory in bytes."""
+
+    step: int
+    steps: int
+    loss: float
+    validation_loss: float | None
+    tokens_per_second: float
+    eta: float
+    memory: int
+    checkpoint_age: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What training came to; `tokens` counts logical trained tokens over all epochs."""
+
+    adapter: str
+    steps: int
+    epochs: float
+    tokens: int
+    seconds: float
+    tokens_per_second: float
+    peak_memory_bytes: int
+    best_step: int
+
+
+class Watch:
+    """Keeps the log of a run and knows which step was the best."""
+
+    def __init__(self, run: Run, plan: Plan, state: State) -> None:
+        self.run = run
+        self.plan = plan
+        self.state = state
+        self.first_step = state.step
+        self.started = self.last = self.saved = time.perf_counter()
+        self.recent: deque[tuple[float, int]] = deque(maxlen=50)
+        self.loss = float("nan")
+        self.validation_loss: float | None = None
+
+    def step(self, loss: float, norm: float, learning_rate: float, datums: Sequence[Datum]) -> None:
+        """Records a finished step."""
+        self.loss = loss
+        self.run.append(
+            "metrics.jsonl",
+            {**self._position(), "loss": loss, "grad_norm": norm, "lr": learning_rate},
+        )
+        now = time.perf_counter()
+        tokens = sum(len(datum) for datum in datums)
+        self.recent.append((now - self.last, tokens))
+        self.run.append(
+            "timings.jsonl",
+            {"step": self.state.step, "seconds": now - self.last, "tokens": tokens, "memory": peak_memory()},
+        )
+        self.last = now
+
+    def validated(self, loss: float, metrics: Mapping[str, float], config: TrainConfig) -> bool:
+        """Records a look at the validation rows; True where it is the best so far, by loss or the chosen metric."""
+        self.validation_loss = loss
+        named = {f"validation_{name}": value for name, value in metrics.items()}
+        self.run.append("metrics.jsonl", {**self._position(), "validation_loss": loss, **named})
+        value = loss if config.early_stop == "loss" else -metrics[config.early_stop]
+        better = self.state.best_value is None or value < self.state.best_value
+        if better:
+            self.state.best_value, self.state.best_step, self.state.without_better = value, self.state.step, 0
+        else:
+            self.state.without_better += 1
+            self.state.finished = self.state.without_better >= config.patience
+            if self.state.finished:
+                self.run.event("early-stop", step=self.state.step, best_step=self.state.best_step)
+        return better
+
+    def checkpoint_due(self, minutes: float) -> bool:
+        """Whether the last checkpoint is older than `minutes`; starts the clock anew where it is."""
+        due = time.perf_counter() - self.saved > 60 * minutes
+        if due:
+            self.saved = time.perf_counter()
+        return due
+
+    def tick(self) -> Tick:
+        """The state of things for a progress bar."""
+        now = time.perf_counter()
+        done = self.state.step - self.first_step
+        busy = sum(seconds for seconds, _ in self.recent)
+        return Tick(
+            step=self.state.step,
+            steps=self.plan.steps,
+            loss=self.loss,
+            validation_loss=self.validation_loss,
+            tokens_per_second=sum(tokens for _, tokens in self.recent) / busy if busy else 0.0,
+            eta=(now - self.started) / max(1, done) * (self.plan.steps - self.state.step),
+            memory=peak_memory(),
+            checkpoint_age=now - self.saved,
+        )
+
+    def finish(self, adapter: str) -> Outcome:
+        """Writes and returns the outcome."""
+        timings = list(self.run.lines("timings.jsonl"))
+        seconds = sum(line["seconds"] for line in timings)
+        outcome = Outcome(
+            adapter=adapter,
+            steps=self.state.step,
+            epochs=round(self._position()["epoch"], 3),
+            tokens=self.state.tokens,
+            seconds=round(seconds, 3),
+            tokens_per_second=round(sum(line["tokens"] for line in timings) / seconds, 1) if seconds else 0.0,
+            peak_memory_bytes=peak_memory(),
+            best_step=self.state.best_step,
+        )
+        self.run.write("train.json", outcome)
+        return outcome
+
+    def _position(self) -> dict[str, Any]:
+        epoch = self.state.step * self.plan.epochs / self.plan.steps
+        return {"step": self.state.step, "epoch": round(epoch, 4), "tokens": self.state.tokens}
+
+
+def peak_memory() -> int:
+    """Most bytes this process has held: on the GPU where there is one in use, else resident memory."""
+    if torch.cuda.is_initialized():
+        return int(torch.cuda.max_memory_allocated())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+@contextlib.contextmanager
+def stop_requested(run: Run) -> Iterator[Callable[[], bool]]:
+    """Yields a function that is true once Ctrl-C, SIGTERM or the run's cancel mark asks to stop.
+
+    The step in hand is finished first; a second signal stops at once. Signals reach the main thread only.
+    """
+    asked = False
+    previous: dict[int, Any] = {}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    if threading.current_thread() is threading.main_thread():
+        previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked or run.cancelled
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
