@@ -1,0 +1,78 @@
+"""log p(token | row) for Targets: the head runs only on rows that are targets, a chunk at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from tailor.records import Targets
+
+CHUNK_BYTES = 128 * 2**20  # of fp32 logits: large enough for full-speed GEMMs, small beside any model
+
+
+def target_logprobs(model: nn.Module, hidden: Tensor, targets: Targets) -> Tensor:
+    """fp32 log-probs [n] of `targets.tokens` after the rows `targets.rows` of `hidden` [t, d].
+
+    Several targets may share a row; its logits are computed once. Softmax statistics are fp32. Chunks of logits are
+    recomputed in the backward pass, so that no more than one is ever held, unless one chunk holds them all.
+    Gradients flow to `hidden` and, where they are trained, to the head's weight and bias.
+    """
+    head, finish = find_head(model)
+    device = hidden.device
+    rows = torch.as_tensor(targets.rows, dtype=torch.int64, device=device)
+    tokens = torch.as_tensor(targets.tokens, dtype=torch.int64, device=device)
+    if not len(rows):
+        return hidden.float().sum() * torch.zeros(0, device=device)
+    unique, place = rows.unique(return_inverse=True)
+    chosen = hidden.index_select(0, unique)
+
+    def run(part: Tensor, at: Tensor, wanted: Tensor) -> Tensor:
+        logits = finish(head(part).float())
+        return logits[at, wanted] - logits.logsumexp(-1)[at]
+
+    step = max(1, CHUNK_BYTES // (4 * vocabulary(head)))
+    if step >= len(unique):
+        return run(chosen, place, tokens)
+    order = place.argsort(stable=True)
+    edges = torch.searchsorted(place[order], torch.arange(0, len(unique) + step, step, device=device)).tolist()
+    parts = []
+    for number, (low, high) in enumerate(zip(edges, edges[1:])):
+        at = order[low:high]
+        first = number * step
+        parts.append(
+            checkpoint(run, chosen[first : first + step], place[at] - first, tokens[at], use_reentrant=False)
+        )
+    scattered: Tensor = torch.cat(parts)[order.argsort()]
+    return scattered
+
+
+def find_head(model: nn.Module) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
+    """The output layer (bias included, adapted or not), and what the family does to its logits.
+
+    Cohere multiplies by `logit_scale`, Granite divides by `logits_scaling`, MiniCPM 3 divides before the head (the
+    same, as that head has no bias), Falcon-H1 multiplies by `lm_head_multiplier`, Gemma 2 and 3 cap softly at
+    `final_logit_softcapping`. `check_model` compares the outcome with the model's own.
+    """
+    unwrap = getattr(model, "get_base_model", None)
+    causal: Any = unwrap() if unwrap is not None else model
+    text = causal.config.get_text_config()
+    scale = (getattr(text, "logit_scale", None) or 1.0) * (getattr(text, "lm_head_multiplier", None) or 1.0)
+    scale /= getattr(text, "logits_scaling", None) or 1.0
+    cap = getattr(text, "final_logit_softcapping", None)
+
+    def finish(logits: Tensor) -> Tensor:
+        if scale != 1.0:
+            logits = logits * scale
+        return cap * torch.tanh(logits / cap) if cap is not None else logits
+
+    return causal.get_output_embeddings(), finish
+
+
+def vocabulary(head: nn.Module) -> int:
+    """Number of logits a row."""
+    size: int = head.out_features if hasattr(head, "out_features") else head.weight.shape[0]  # type: ignore
+    return size

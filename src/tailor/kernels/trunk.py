@@ -1,0 +1,163 @@
+"""A Tree through the layers of a model, and whether a model can take one."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tailor.errors import ModelError
+from tailor.kernels import tree_attention
+from tailor.kernels.head import target_logprobs
+from tailor.kernels.layout import Layout
+from tailor.records import Segment, Targets, Tree
+
+PLAIN_LAYERS = {"full_attention", "sliding_attention", "chunked_attention"}
+LENGTH_BOUND_ROPES = {"dynamic", "longrope"}  # their angles depend on the longest row of the batch
+
+
+def hidden_states(model: nn.Module, tree: Tree) -> Tensor:
+    """Rows of `tree` after the final norm, [t, d], on the model's device.
+
+    A row is what its Datum alone would give: it sees its ancestors and itself, at its own position. A model whose
+    layers cannot work that way (state space, linear attention) runs root by root. Raises ModelError where prefixes
+    are shared and the model cannot; `why_not_share` says so beforehand.
+    """
+    trunk = find_trunk(model)
+    device = trunk.get_input_embeddings().weight.device
+    ids = torch.as_tensor(tree.ids, dtype=torch.int64, device=device)
+    reason = _why_alone(trunk, int(tree.positions.max()) + 1)
+    if reason:
+        return _root_by_root(trunk, ids, tree.segments, reason)
+    layout = Layout(tree, device)
+    with _tree_attention(trunk), tree_attention.active(layout):
+        # A mask of ones says that nothing is padding; without one, transformers would look for packed rows by itself.
+        out = trunk(
+            input_ids=ids[None],
+            position_ids=layout.positions[None],
+            attention_mask=torch.ones_like(ids)[None],
+            use_cache=False,
+        )
+    if layout.calls != trunk.config.num_hidden_layers:
+        raise ModelError(
+            f"{type(trunk).__name__} ran {layout.calls} of its {trunk.config.num_hidden_layers} layers through the "
+            "attention that keeps rows apart",
+            fix="use another model: this one would let rows see each other",
+        )
+    return _rows(out)
+
+
+def why_not_share(model: nn.Module, max_length: int) -> str:
+    """Why rows of up to `max_length` tokens cannot share their prefixes in this model; empty where they can."""
+    trunk = find_trunk(model)
+    alone = _why_alone(trunk, max_length)
+    if alone:
+        return alone
+    rates = [float(module.p) for module in model.modules() if isinstance(module, nn.Dropout)]
+    rates.append(float(getattr(trunk.config, "attention_dropout", 0.0) or 0.0))
+    if max(rates) > 0:
+        return f"dropout of {max(rates):g} has to be drawn anew for every row"
+    return ""
+
+
+def check_model(model: nn.Module, tolerance: float = 0.05) -> None:
+    """Compares this engine with the model's own forward pass on a small forest of two roots and a branch.
+
+    Raises ModelError where a log-prob differs by more than `tolerance` nats: the family does something between hidden
+    rows and logits, or inside its attention, that is not known here. Costs three passes over a handful of tokens.
+    """
+    trunk = find_trunk(model)
+    size = int(trunk.get_input_embeddings().weight.shape[0])
+    tokens = np.linspace(0, size - 1, 9).astype(np.int32)
+    paths = [[0, 1, 2, 3, 4], [0, 1, 5, 6], [7, 8, 4]]
+    segments = [Segment(-1, 0, 2), Segment(0, 2, 3), Segment(0, 5, 2), Segment(-1, 7, 3)]
+    rows = [[0, 1, 2, 3], [0, 1, 5], [7, 8]]
+    if _why_alone(trunk, 5):
+        paths, rows, segments = [paths[0]], [rows[0]], [Segment(-1, 0, 5)]
+    order = [0, 1, 2, 3, 4, 5, 6, 7, 8, 4][: segments[-1].start + segments[-1].length]
+    depth = [0, 1, 2, 3, 4, 2, 3, 0, 1, 2][: len(order)]
+    flat = np.array([row for path in rows for row in path], np.int32)
+    wanted = np.array([tokens[step] for path in paths for step in path[1:]], np.int32)
+    targets = Targets(flat, wanted, np.ones(len(flat), np.float32), np.zeros(len(flat), np.int32))
+    tree = Tree(tokens[order], np.array(depth, np.int32), tuple(segments), targets, ())
+    training = model.training
+    model.eval()
+    with torch.no_grad():
+        ours = target_logprobs(model, hidden_states(model, tree), targets)
+        theirs = torch.cat([_plain_logprobs(model, tokens[path]) for path in paths])
+    model.train(training)
+    worst = float((ours - theirs).abs().max())
+    if not worst <= tolerance:
+        raise ModelError(
+            f"{type(find_causal(model)).__name__} gives log-probs that differ from its own forward pass by {worst:.3g}",
+            fix="this family is not supported; please report it",
+        )
+
+
+def find_causal(model: nn.Module) -> Any:
+    """The causal language model inside an adapter's wrapper."""
+    unwrap = getattr(model, "get_base_model", None)
+    return unwrap() if unwrap is not None else model
+
+
+def find_trunk(model: nn.Module) -> Any:
+    """The stack of layers that ends in the final norm, whatever wraps it."""
+    causal = find_causal(model)
+    named = (getattr(causal, name, None) for name in (causal.base_model_prefix, "model", "transformer"))
+    for trunk in (causal.get_decoder(), *named):
+        if isinstance(trunk, nn.Module) and trunk is not causal and hasattr(trunk, "set_attn_implementation"):
+            return trunk
+    raise ModelError(f"no stack of layers was found inside {type(causal).__name__}", fix="use another model")
+
+
+@contextlib.contextmanager
+def _tree_attention(trunk: Any) -> Iterator[None]:
+    """Tree attention on this instance, and on no other, while the pass runs."""
+    before = trunk.config._attn_implementation
+    tree_attention.register()
+    trunk.set_attn_implementation(tree_attention.NAME)
+    try:
+        yield
+    finally:
+        trunk.set_attn_implementation(before)
+
+
+def _why_alone(trunk: Any, longest: int) -> str:
+    """Why rows of up to `longest` tokens must run one by one; empty where a Tree does."""
+    config, name = trunk.config, type(trunk).__name__
+    strange = sorted(set(getattr(config, "layer_types", None) or ()) - PLAIN_LAYERS)
+    if strange:
+        return f"{name} has layers of the kind {', '.join(strange)}, which carry a state from row to row"
+    if "position_ids" not in inspect.signature(trunk.forward).parameters or not trunk._can_set_attn_implementation():
+        return f"{name} does not take positions and attention from outside"
+    rope = getattr(config, "rope_parameters", None) or {}
+    for part in [rope, *(value for value in rope.values() if isinstance(value, dict))]:
+        limit = part.get("original_max_position_embeddings") or config.max_position_embeddings
+        if part.get("rope_type") in LENGTH_BOUND_ROPES and longest > limit:
+            return f"rotary angles of {name} change with the longest row above {limit:,} tokens"
+    return ""
+
+
+def _root_by_root(trunk: Any, ids: Tensor, segments: tuple[Segment, ...], reason: str) -> Tensor:
+    if any(segment.parent >= 0 for segment in segments):
+        raise ModelError(f"prefixes cannot be shared: {reason}", fix="set train.share_prefixes = false")
+    parts = [ids[None, segment.start : segment.start + segment.length] for segment in segments]
+    return torch.cat([_rows(trunk(input_ids=part, use_cache=False)) for part in parts])
+
+
+def _rows(out: Any) -> Tensor:
+    rows: Tensor = out.last_hidden_state[0]
+    return rows
+
+
+def _plain_logprobs(model: nn.Module, ids: np.ndarray) -> Tensor:
+    """log p of each token of `ids` after the first, by the model's own forward pass."""
+    causal = find_causal(model)
+    row = torch.as_tensor(ids, dtype=torch.int64, device=causal.get_input_embeddings().weight.device)[None]
+    logits = causal(input_ids=row, use_cache=False).logits[0, :-1].float()
+    return logits.log_softmax(-1).gather(1, row[0, 1:, None])[:, 0]

@@ -1,0 +1,128 @@
+"""What of a model is trained: low-rank adapters through PEFT, or all of it."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from tailor.config import AdapterConfig
+from tailor.errors import ConfigError, did_you_mean
+from tailor.weights.load import Coverage, Loaded, _count
+
+FULL_BELOW = 50_000_000  # parameters: fewer train whole in seconds, and learn more than their adapters do
+
+
+def attach(loaded: Loaded, adapter: AdapterConfig, *, seed: int) -> str:
+    """Make `loaded` trainable as `adapter` says and return what was chosen, "lora" or "full".
+
+    LoRA (Hu et al. 2021) goes through PEFT; `seed` draws its A matrices. What is trained is fp32. The choice and a
+    table of what it covers go to `loaded.notes`. Raises ConfigError for a target that names no module.
+    """
+    count = sum(parameter.numel() for parameter in loaded.model.parameters())
+    choice = adapter.type
+    if choice == "auto":
+        choice = "full" if count < FULL_BELOW else "lora"
+        side = "under" if choice == "full" else "at least"
+        loaded.notes.append(f"adapter: {choice}, because the model has {side} {_count(FULL_BELOW)} parameters")
+    if choice == "full":
+        _attach_full(loaded)
+    else:
+        _attach_lora(loaded, adapter, seed)
+    loaded.adapter = choice
+    trained = sum(parameter.numel() for parameter in loaded.trainable().values())
+    loaded.notes.append(f"{_count(trained)} of {_count(count)} parameters are trained")
+    loaded.notes += describe(loaded.coverage)
+    return choice
+
+
+def describe(coverage: Sequence[Coverage]) -> list[str]:
+    """The table of coverage, a line a module name."""
+    return [
+        f"{row.module} ({row.kind}): {row.adapted} of {row.total} adapted, {_count(row.parameters)} parameters"
+        for row in coverage
+    ]
+
+
+def _attach_full(loaded: Loaded) -> None:
+    """All weights as fp32, so that updates below bf16's eighth bit are kept; the originals stay for `base`."""
+    for name, parameter in loaded.model.named_parameters():
+        loaded.originals[name] = parameter.detach().clone()
+        parameter.data = parameter.data.float()
+        parameter.requires_grad_(True)
+
+
+def _attach_lora(loaded: Loaded, adapter: AdapterConfig, seed: int) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    targets = adapter.target_modules
+    _refuse_unmatched(loaded.model, targets)
+    config = LoraConfig(
+        r=adapter.r,
+        lora_alpha=adapter.lora_alpha,
+        lora_dropout=adapter.lora_dropout,
+        target_modules=targets if isinstance(targets, str) else list(targets),
+        use_rslora=adapter.use_rslora,
+        use_dora=adapter.use_dora,
+        task_type="CAUSAL_LM",
+        base_model_name_or_path=loaded.name,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = get_peft_model(loaded.model, config, autocast_adapter_dtype=True)
+    model.peft_config["default"].base_model_name_or_path = loaded.name
+    model.eval()
+    loaded.coverage = _coverage(model)
+    loaded.model = model
+
+
+def _refuse_unmatched(model: nn.Module, targets: str | tuple[str, ...]) -> None:
+    """PEFT is content when one target of several matches; a name that matches nothing is a slip of the pen."""
+    if targets == "all-linear":
+        return
+    names = [name for name, _ in model.named_modules() if name]
+    tests: dict[str, Callable[[str], Any]]
+    if isinstance(targets, str):
+        try:
+            tests = {targets: re.compile(targets).fullmatch}
+        except re.error as error:
+            raise ConfigError(f"adapter.target_modules = {targets!r} is no regular expression: {error}") from None
+    else:
+        tests = {target: lambda name, end=target: name == end or name.endswith(f".{end}") for target in targets}
+    unmatched = [target for target, test in tests.items() if not any(test(name) for name in names)]
+    if unmatched:
+        linear = {name.rpartition(".")[2] for name, m in model.named_modules() if isinstance(m, nn.Linear)}
+        raise ConfigError(
+            f"adapter.target_modules: no module of this model is called {', '.join(map(repr, unmatched))}",
+            fix=did_you_mean(unmatched[0], linear),
+        )
+
+
+def _coverage(model: nn.Module) -> list[Coverage]:
+    """A row for each name and class of module that holds weights of the base model."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    adapted: dict[tuple[str, str], int] = defaultdict(int)
+    total: dict[tuple[str, str], int] = defaultdict(int)
+    size: dict[tuple[str, str], int] = defaultdict(int)
+    inside: set[str] = set()
+    for name, module in model.named_modules():
+        if any(name.startswith(f"{prefix}.") for prefix in inside):
+            continue
+        tuned = isinstance(module, BaseTunerLayer)
+        base = module.get_base_layer() if tuned else module
+        count = sum(parameter.numel() for parameter in base.parameters(recurse=False))
+        if not count:
+            continue
+        if tuned:
+            inside.add(name)
+        key = (name.rpartition(".")[2], type(base).__name__)
+        adapted[key] += tuned
+        total[key] += 1
+        size[key] += count
+    rows = [Coverage(*key, adapted[key], total[key], size[key]) for key in total]
+    return sorted(rows, key=lambda row: (-row.adapted, -row.parameters, row.module))

@@ -1,0 +1,234 @@
+"""A model in memory, ready to be trained or asked."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tailor.config import ModelConfig
+from tailor.errors import ConfigError, ModelError, ResourceError
+from tailor.weights.locate import embedded_names, locate
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How many modules of one name and class the adapter reaches, and the parameters in all of them."""
+
+    module: str  # last part of the name, such as q_proj
+    kind: str  # class, such as Linear
+    adapted: int
+    total: int
+    parameters: int
+
+
+@dataclass(eq=False)
+class Loaded:
+    """A model with what the rest of the house needs to know of it; `attach` makes it trainable."""
+
+    model: nn.Module
+    folder: Path
+    device: torch.device
+    dtype: torch.dtype  # of the frozen weights and of the arithmetic
+    name: str
+    notes: list[str] = field(default_factory=list)  # what was decided, to be said aloud
+    coverage: list[Coverage] = field(default_factory=list)
+    adapter: str = ""  # "lora" or "full" once attached
+    grown: int = 0  # rows added to the embedding
+    originals: dict[str, Tensor] = field(default_factory=dict)  # full tuning: the weights before it
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        """Name -> parameter that is trained, in the model's own order. Always fp32, so that no small update is lost."""
+        return {name: value for name, value in self.model.named_parameters() if value.requires_grad}
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The arithmetic of a forward pass: bf16 matrix products where fp32 parameters meet a device fast at bf16."""
+        wanted = self.dtype != torch.float32 and any(p.dtype == torch.float32 for p in self.model.parameters())
+        return torch.autocast(self.device.type, dtype=self.dtype, enabled=wanted)
+
+    @contextlib.contextmanager
+    def base(self) -> Iterator[None]:
+        """The model as it was before training: adapter switched off, or the original weights put back meanwhile."""
+        if self.adapter == "lora":
+            with self.model.disable_adapter():  # type: ignore[operator]
+                yield
+            return
+        tuned = {}
+        for name, parameter in self.trainable().items():
+            tuned[name] = parameter.data
+            parameter.data = self.originals[name].to(parameter.device, parameter.dtype)
+        try:
+            yield
+        finally:
+            for name, parameter in self.trainable().items():
+                if name in tuned:
+                    parameter.data = tuned[name]
+
+
+def load(
+    config: ModelConfig,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    seed: int = 0,
+    vocabulary: int | None = None,
+) -> Loaded:
+    """The model that `config` names, frozen, in evaluation mode.
+
+    `vocabulary` is the tokenizer's size: a smaller embedding grows to it, new rows starting at the mean of the old.
+    `seed` draws the weights where `config.random_weights` asks for fresh ones. Raises ModelError, ResourceError,
+    ConfigError.
+    """
+    if config.trust_remote_code is not None and config.trust_remote_code != config.name:
+        raise ConfigError(
+            f"model.trust_remote_code names {config.trust_remote_code!r}, the model is {config.name!r}",
+            fix="name the one repository whose code may run, or leave it out",
+        )
+    folder = locate(config.name, config.revision)
+    place = choose_device(device)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    dtype, reason = choose_dtype(config.dtype, place)
+    model = _fresh(folder, config, dtype, seed) if config.random_weights else _pretrained(folder, config, dtype)
+    model.requires_grad_(False)
+    model.eval()
+    loaded = Loaded(model, folder, place, dtype, _public_name(config.name, folder))
+    count = sum(parameter.numel() for parameter in model.parameters())
+    loaded.notes.append(f"{config.name}: {_count(count)} parameters, {reason}")
+    if config.random_weights:
+        loaded.notes.append(f"weights drawn afresh with seed {seed}: this is a control, not the pretrained model")
+    if vocabulary is not None:
+        _grow(loaded, vocabulary)
+    model.to(place)
+    return loaded
+
+
+def choose_device(wanted: str) -> torch.device:
+    """auto: cuda where there is one, else cpu. Raises ResourceError for a device that is not there."""
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(wanted)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ResourceError(
+            f"the device {wanted!r} cannot be used: {str(error).splitlines()[0]}", fix="--device cpu works everywhere"
+        ) from None
+    return device
+
+
+def choose_dtype(wanted: str, device: torch.device) -> tuple[torch.dtype, str]:
+    """The number type and the reason for it, in words."""
+    if wanted == "fp32":
+        return torch.float32, "fp32 as asked"
+    fast, why = _fast_bf16(device)
+    if wanted == "bf16":
+        return torch.bfloat16, "bf16 as asked" + ("" if fast else f" ({why}: fp32 would be faster)")
+    return (torch.bfloat16, f"bf16: {why}") if fast else (torch.float32, f"fp32: {why}")
+
+
+def _fast_bf16(device: torch.device) -> tuple[bool, str]:
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+        fast = torch.cuda.get_device_capability(device) >= (8, 0)
+        return fast, f"{name} {'multiplies' if fast else 'cannot multiply'} it in hardware"
+    if device.type != "cpu":
+        return False, f"the safe choice on {device.type}"
+    found = [flag for flag in ("amx_bf16", "avx512_bf16", "bf16") if flag in _cpu_flags()]
+    if found:
+        return True, f"this CPU multiplies it in hardware ({found[0]})"
+    return False, "this CPU has no bf16 instructions"
+
+
+def _cpu_flags() -> set[str]:
+    """Instruction-set flags as Linux reports them (x86 says flags, ARM says Features); none elsewhere."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith(("flags", "Features")):
+                return set(line.partition(":")[2].split())
+    return set()
+
+
+def _pretrained(folder: Path, config: ModelConfig, dtype: torch.dtype) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    try:
+        model, report = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=dtype,
+            use_safetensors=True,
+            trust_remote_code=config.trust_remote_code is not None,
+            output_loading_info=True,
+        )
+    except Exception as error:
+        raise _unreadable(config.name, error) from error
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise ModelError(
+            f"the weights file lacks {len(missing)} of the model's tensors ({', '.join(missing[:3])}…)",
+            where=str(folder),
+            fix="the download or the conversion is incomplete",
+        )
+    return model
+
+
+def _fresh(folder: Path, config: ModelConfig, dtype: torch.dtype, seed: int) -> Any:
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    trust = config.trust_remote_code is not None
+    try:
+        shape = AutoConfig.from_pretrained(folder, trust_remote_code=trust)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            model = AutoModelForCausalLM.from_config(shape, dtype=torch.float32, trust_remote_code=trust)
+    except Exception as error:
+        raise _unreadable(config.name, error) from error
+    return model.to(dtype)
+
+
+def _unreadable(name: str, error: Exception) -> ModelError:
+    """transformers raises errors of any class for files that do not fit; the first line says which."""
+    first = (str(error).splitlines() or [""])[0]
+    if "trust_remote_code" in str(error):
+        return ModelError(
+            "this model needs code of its own repository to run",
+            where=name,
+            fix=f"read that code; if you trust it, set model.trust_remote_code = {json.dumps(name)}",
+        )
+    return ModelError(f"the model cannot be loaded: {type(error).__name__}: {first}", where=name)
+
+
+def _public_name(name: str, folder: Path) -> str:
+    """What an adapter says its base model is: a hub id as it stands, else the folder."""
+    local = name in embedded_names() or Path(name).expanduser().is_dir()
+    return str(folder) if local else name
+
+
+def _grow(loaded: Loaded, vocabulary: int) -> None:
+    """Widen embedding and head to `vocabulary` rows; a larger one stays (rows no token uses are harmless)."""
+    model: Any = loaded.model
+    size = model.get_input_embeddings().weight.shape[0]
+    if vocabulary <= size:
+        return
+    model.resize_token_embeddings(vocabulary, mean_resizing=False)
+    tables = {id(m.weight): m.weight for m in (model.get_input_embeddings(), model.get_output_embeddings())}
+    with torch.no_grad():
+        for weight in tables.values():
+            weight[size:] = weight[:size].float().mean(0).to(weight.dtype)
+    model.requires_grad_(False)
+    loaded.grown = vocabulary - size
+    loaded.notes.append(
+        f"{loaded.grown} new tokens: embedding and head grew from {size:,} to {vocabulary:,} rows; "
+        "new rows start at the mean of the old ones"
+    )
+
+
+def _count(number: int) -> str:
+    return f"{number / 1e9:.2f}B" if number >= 1e9 else f"{number / 1e6:.1f}M"

@@ -1,0 +1,106 @@
+"""Trained weights on disk, in the formats stock PEFT and transformers read."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from tailor.errors import ModelError
+from tailor.run import disk_errors
+from tailor.weights.load import Loaded
+
+ADAPTER = "adapter_model.safetensors"
+COMPANIONS = ("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab*", "merges.txt", "chat_template*")
+
+
+def save(loaded: Loaded, folder: Path) -> None:
+    """Write what was trained to `folder`, replacing what stood there; tokenizer and template files go along.
+
+    LoRA: `adapter_config.json` and `adapter_model.safetensors` as PEFT writes them. Full tuning: the whole model as
+    transformers writes it, fp32 as it was trained. The folder appears whole or not at all. Raises ResourceError.
+    """
+    with disk_errors(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        staged = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+        shutil.rmtree(staged, ignore_errors=True)
+        staged.mkdir()
+        try:
+            _write(loaded, staged)
+            for pattern in COMPANIONS:
+                for path in loaded.folder.glob(pattern):
+                    shutil.copy2(path, staged / path.name)
+            shutil.rmtree(folder, ignore_errors=True)
+            staged.replace(folder)
+        except BaseException:
+            shutil.rmtree(staged, ignore_errors=True)
+            raise
+
+
+def restore(loaded: Loaded, folder: Path) -> None:
+    """Put the values saved in `folder` back into the live parameters, in place. Raises ModelError where they do not fit."""
+    try:
+        if loaded.adapter == "lora":
+            _restore_adapter(loaded, folder)
+        else:
+            _restore_model(loaded, folder)
+    except FileNotFoundError as error:
+        raise ModelError(f"saved weights are missing: {error.filename or error}", where=str(folder)) from None
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"saved weights are damaged: {error}", where=str(folder)) from None
+
+
+def _write(loaded: Loaded, folder: Path) -> None:
+    model: Any = loaded.model
+    if loaded.adapter != "lora":
+        model.save_pretrained(folder)
+        return
+    config = model.peft_config["default"]
+    was, config.inference_mode = config.inference_mode, True  # as PEFT itself saves it
+    config.save_pretrained(folder)
+    config.inference_mode = was
+    save_file(_adapter_state(loaded), folder / ADAPTER, metadata={"format": "pt"})
+
+
+def _adapter_state(loaded: Loaded) -> dict[str, torch.Tensor]:
+    """The adapter's tensors under PEFT's names; a grown embedding goes along, since the base model lacks its rows."""
+    from peft import get_peft_model_state_dict
+
+    state = get_peft_model_state_dict(loaded.model, save_embedding_layers=loaded.grown > 0)
+    return {name: tensor.detach().clone().contiguous() for name, tensor in state.items()}
+
+
+def _restore_adapter(loaded: Loaded, folder: Path) -> None:
+    from peft import set_peft_model_state_dict
+
+    state = load_file(folder / ADAPTER)
+    expected = {name: tensor.shape for name, tensor in _adapter_state(loaded).items()}
+    _compare(expected, {name: tensor.shape for name, tensor in state.items()}, folder)
+    set_peft_model_state_dict(loaded.model, state)
+
+
+def _restore_model(loaded: Loaded, folder: Path) -> None:
+    """By way of transformers, which knows how each family's names on disk map to its modules."""
+    from transformers import AutoModelForCausalLM
+
+    saved = dict(AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).named_parameters())
+    live = dict(loaded.model.named_parameters())
+    _compare({n: p.shape for n, p in live.items()}, {n: p.shape for n, p in saved.items()}, folder)
+    with torch.no_grad():
+        for name, parameter in live.items():
+            parameter.copy_(saved[name])
+
+
+def _compare(expected: dict[str, torch.Size], found: dict[str, torch.Size], folder: Path) -> None:
+    wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+    if wrong:
+        raise ModelError(
+            f"{len(wrong)} saved tensors do not fit this model ({', '.join(wrong[:3])})",
+            where=str(folder),
+            fix="were they saved with other adapter settings, or for another model?",
+        )
