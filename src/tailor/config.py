@@ -195,8 +195,13 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
 
 
 def resolve(recipe: str | Path | None = None, overrides: Mapping[str, Any] | None = None) -> RunConfig:
-    """Defaults, then the recipe, then `overrides` (`{"optim.epochs": 3}`; None means not given)."""
+    """Defaults, then the recipe, then `overrides` (`{"optim.epochs": 3}`; None means not given).
+
+    Paths in a recipe are relative to its folder.
+    """
     values = read_recipe(recipe) if recipe is not None else {}
+    if recipe is not None:
+        _anchor(values, Path(recipe).resolve().parent)
     for dotted, value in (overrides or {}).items():
         if value is None:
             continue
@@ -208,6 +213,21 @@ def resolve(recipe: str | Path | None = None, overrides: Mapping[str, Any] | Non
     if isinstance(values.get("method"), dict):
         values["method"] = {"type": "sft"} | values["method"]
     return validate(RunConfig, values, where=str(recipe) if recipe is not None else "")
+
+
+def _anchor(values: dict[str, Any], folder: Path) -> None:
+    """Makes the paths that a recipe names absolute."""
+    data, evaluation = values.get("data"), values.get("eval")
+    if isinstance(data, dict):
+        for key in ("train", "validation", "test"):
+            if isinstance(data.get(key), list):
+                data[key] = [str(folder / name) if isinstance(name, str) else name for name in data[key]]
+    if isinstance(evaluation, dict):
+        instructions, schema = evaluation.get("instructions"), evaluation.get("schema_file")
+        if isinstance(instructions, str) and instructions.startswith("@"):
+            evaluation["instructions"] = f"@{folder / instructions[1:]}"
+        if isinstance(schema, str):
+            evaluation["schema_file"] = str(folder / schema)
 
 
 def to_toml(config: RunConfig) -> str:

@@ -153,7 +153,7 @@ class Ledger(Struct):
     tokens_dropped: int = 0
     tokens_trained: int = 0
 
-    def drop(self, reason: str, where: Iterable[Source], tokens: int = 0) -> None:
+    def drop(self, reason: str, where: Iterable[Source | str], tokens: int = 0) -> None:
         """Count rows that leave, with the reason a person reads and every `file:line`."""
         places = [str(source) for source in where]
         if places:

@@ -183,6 +183,14 @@ class Run:
                 except (msgspec.DecodeError, msgspec.ValidationError) as error:
                     raise RunError(f"damaged line: {error}", where=f"{path}:{number}") from None
 
+    def mend(self, name: str) -> None:
+        """Cut off a last line that a crash left half written, before more lines are added."""
+        path = self.path / name
+        if path.exists():
+            data = path.read_bytes()
+            if not data.endswith(b"\n"):
+                self.cut(name, data.rfind(b"\n") + 1)
+
     def size(self, name: str) -> int:
         """Bytes of the file `name`; 0 where it is missing. Kept in checkpoints so that a resume can cut back to it."""
         path = self.path / name

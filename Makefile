@@ -1,0 +1,36 @@
+# make demo    set up and run the main job on the embedded model
+# make test    set up and run the tests           make test-slow   the cases that take minutes, too
+# make check   lint, types and the house's own rules
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+
+.PHONY: demo test test-slow check clean
+
+demo: $(STAMP)
+	$(BIN)/tailor fit tickets
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -m "slow or not slow"
+
+check: $(STAMP)
+	$(BIN)/ruff check src tests recipes
+	$(BIN)/ruff format --check src tests recipes
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_house.py
+
+# torch comes first and by itself, so that the resolver meets the pinned build and never looks for another
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[train,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps trl
+	touch $(STAMP)
+
+clean:
+	rm -rf $(VENV)

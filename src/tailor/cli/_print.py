@@ -1,0 +1,62 @@
+"""What a verb prints at its end: one JSON document on stdout, or the same for people."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tailor.run import Run, to_json
+
+COLOURS = {"tune": "green", "prompt": "cyan", "few-shot": "cyan", "retrieve": "cyan", "inconclusive": "yellow"}
+
+
+def document(value: Any) -> None:
+    """`value` as the one JSON document on stdout."""
+    sys.stdout.buffer.write(to_json(value))
+    sys.stdout.flush()
+
+
+def fitted(run: Run, *, as_json: bool) -> None:
+    """The end of a run: its arms, its verdict and the path of the page."""
+    summary = run.read("summary.json")
+    if as_json:
+        document(summary)
+        return
+    console = Console(highlight=False)
+    if summary["arms"]:
+        console.print(_arms(summary))
+    if summary["verdict"]:
+        decision = summary["verdict"]["decision"]
+        line = Text.assemble((decision.upper(), f"bold {COLOURS[decision]}"), "  ", summary["verdict"]["sentence"])
+        console.print(line, soft_wrap=True)
+    elif summary["train"]:
+        train = summary["train"]
+        console.print(
+            f"trained {train['steps']:,} steps in {train['seconds']:,.0f} s; the best was step {train['best_step']:,}",
+            soft_wrap=True,
+        )
+    console.print(Text.assemble("report  ", (summary["report"], "bold")), soft_wrap=True)
+
+
+def _arms(summary: dict[str, Any]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("arm")
+    table.add_column(summary["arms"][0]["metric"], justify="right")
+    for name in ("95% interval", "rows", "tokens in", "tokens out", "seconds"):
+        table.add_column(name, justify="right")
+    for arm in summary["arms"]:
+        low, high = arm["ci"]
+        table.add_row(
+            arm["name"],
+            f"{arm['score']:.3f}",
+            f"{low:.3f} to {high:.3f}",
+            f"{arm['n']:,}",
+            f"{arm['prompt_tokens']:,}",
+            f"{arm['completion_tokens']:,}",
+            f"{arm['seconds']:,.1f}",
+        )
+    return table

@@ -1,0 +1,39 @@
+"""`tailor train DATA`: only train; `--resume RUN` goes on with a run that was stopped."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tailor.cli import _options as options
+
+
+def command(
+    data: options.Data = None,
+    validation: options.Validation = None,
+    model: options.Model = None,
+    method: options.Method = None,
+    adapter: options.Adapter = None,
+    recipe: options.Recipe = None,
+    out: options.Out = None,
+    seed: options.Seed = None,
+    device: options.Device = None,
+    threads: options.Threads = None,
+    columns: options.Columns = None,
+    max_bad: options.MaxBad = None,
+    over_length: options.OverLength = None,
+    assign: options.Assign = None,
+    resume: Annotated[str | None, typer.Option("--resume", help="Go on with a run that was stopped.")] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Only train, without measuring arms; or go on with a run that was stopped."""
+    config = None if resume is not None else options.settings(locals())
+
+    from tailor import worker
+    from tailor.cli._print import fitted
+    from tailor.cli._screen import Screen
+
+    with Screen() as screen:
+        run = worker.resume(resume, screen=screen) if config is None else worker.start("train", config, screen=screen)
+    fitted(run, as_json=as_json)
