@@ -42,7 +42,13 @@ class Loaded:
     coverage: list[Coverage] = field(default_factory=list)
     adapter: str = ""  # "lora" or "full" once attached
     grown: int = 0  # rows added to the embedding
+    parameters: int = 0  # of the base model
     originals: dict[str, Tensor] = field(default_factory=dict)  # full tuning: the weights before it
+
+    @property
+    def adapted(self) -> bool:
+        """Whether `attach` has made it trainable."""
+        return bool(self.adapter)
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """Name -> parameter that is trained, in the model's own order. Always fp32, so that no small update is lost."""
@@ -100,8 +106,8 @@ def load(
     model.requires_grad_(False)
     model.eval()
     loaded = Loaded(model, folder, place, dtype, _public_name(config.name, folder))
-    count = sum(parameter.numel() for parameter in model.parameters())
-    loaded.notes.append(f"{config.name}: {_count(count)} parameters, {reason}")
+    loaded.parameters = sum(parameter.numel() for parameter in model.parameters())
+    loaded.notes.append(f"{config.name}: {_count(loaded.parameters)} parameters, {reason}")
     if config.random_weights:
         loaded.notes.append(f"weights drawn afresh with seed {seed}: this is a control, not the pretrained model")
     if vocabulary is not None:
