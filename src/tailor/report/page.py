@@ -1,0 +1,263 @@
+"""The page: facts and drawings laid into `page.html`."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from tailor.records import Decision, Difference, Ledger
+from tailor.report import charts, text
+from tailor.report.examples import Sample, choose, samples, tally
+from tailor.report.facts import Arm, Facts, Metric, flat, gather, settings, texts
+from tailor.run import Run
+
+HERE = Path(__file__).parent
+POINTS = 240  # of the training line; more than that is finer than the drawing
+
+MEANING: dict[Decision | None, str] = {
+    "tune": "The tuned model earns its place.",
+    "prompt": "Keep the base model and write it a prompt.",
+    "few-shot": "Keep the base model and show it examples.",
+    "retrieve": "Keep the base model and look answers up.",
+    "inconclusive": "These rows cannot tell yet.",
+    None: "This run has not come to its end.",
+}
+GROUPS = {
+    "better": "{0} better than {1}",
+    "worse": "{0} worse than {1}",
+    "same": "Same score, the lowest first",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A drawing in both sizes; the style sheet shows the one that fits."""
+
+    wide: Markup
+    narrow: Markup
+
+
+def render(run: Run) -> str:
+    """The page of a run as HTML."""
+    facts = gather(run)
+    shown = _samples(run, facts)
+    context: dict[str, Any] = {
+        "css": Markup((HERE / "style.css").read_text(encoding="utf-8")),
+        "facts": facts,
+        "summary": facts.summary,
+        "verdict": facts.verdict,
+        "meaning": MEANING[facts.verdict.decision if facts.verdict else None],
+        "arms": facts.arms,
+        "others": sorted({name for arm in facts.arms for name in arm.others}),
+        "against": facts.pair[1] if facts.pair else None,
+        "arms_figure": _arms_figure(facts),
+        "difference": facts.summary.difference,
+        "difference_figure": _difference_figure(facts),
+        "tally": _tally(facts),
+        "loss_figure": _loss_figure(facts),
+        "bin": _bin(facts.metrics),
+        "ledger": facts.ledger,
+        "rows_figure": _rows_figure(facts.ledger),
+        "adds_up": facts.ledger is None or _adds_up(facts.ledger),
+        "groups": _grouped(facts, shown),
+        "settings": settings(facts.config),
+        "sections": _sections(facts.environment),
+        "commands": _commands(facts),
+    }
+    return environment().get_template("page.html").render(context)
+
+
+def environment() -> Environment:
+    """Templates with escaping always on; every text that is put into the page passes `text.shown` first."""
+    made = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_safe,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: tuple[Callable[..., str], ...] = (
+        text.count, text.short, text.number, text.signed, text.probability, text.duration, text.size, text.plain
+    )  # fmt: skip
+    made.filters |= {function.__name__: function for function in filters}
+    return made
+
+
+def _safe(value: Any) -> Any:
+    return text.shown(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _figure(draw: Callable[[int], Markup]) -> Figure:
+    return Figure(draw(charts.WIDE), draw(charts.NARROW))
+
+
+def _spoken(value: float, ci: tuple[float, float] | None) -> str:
+    said = text.number(value)
+    return f"{said} [{text.number(ci[0])}, {text.number(ci[1])}]" if ci else f"{said} so far"
+
+
+def _tone(arm: Arm, facts: Facts) -> charts.Tone:
+    first, second = facts.pair or (None, None)
+    return "tuned" if arm.name == first else "against" if arm.name == second else "other"
+
+
+def _arms_figure(facts: Facts) -> Figure | None:
+    if not facts.arms:
+        return None
+    rows = [
+        charts.Interval(arm.name, arm.score, arm.ci, _spoken(arm.score, arm.ci), _tone(arm, facts))
+        for arm in facts.arms
+    ]
+    names = list(dict.fromkeys(arm.metric for arm in facts.arms))
+    return _figure(
+        lambda width: charts.intervals(
+            "arms", rows, width=width, title="Score of each arm with its 95% interval", axis=", ".join(names)
+        )
+    )
+
+
+def _difference_figure(facts: Facts) -> Figure | None:
+    difference = facts.summary.difference
+    if difference is None:
+        return None
+    rules = [charts.Rule(0.0, "no difference")]
+    wanted = facts.config.get("eval", {}).get("minimum_gain") if isinstance(facts.config.get("eval"), dict) else None
+    if isinstance(wanted, int | float) and wanted > 0:
+        rules.append(charts.Rule(float(wanted), "least gain wanted"))
+    row = _difference_row(difference)
+    axis = f"{difference.arm} minus {difference.against}"
+    title = "The paired difference with its 95% interval"
+    return _figure(lambda width: charts.intervals("gain", [row], width=width, title=title, axis=axis, rules=rules))
+
+
+def _difference_row(difference: Difference) -> charts.Interval:
+    low, high = (text.signed(end) for end in difference.ci)
+    return charts.Interval(
+        "difference", difference.mean, difference.ci, f"{text.signed(difference.mean)} [{low}, {high}]", "tuned"
+    )
+
+
+def _tally(facts: Facts) -> dict[str, Any] | None:
+    """Rows better, same and worse, as numbers and as a bar."""
+    first, second = facts.pair or (None, None)
+    if first not in facts.marks or second not in facts.marks:
+        return None
+    counts = tally(facts.marks[first], facts.marks[second])
+    total = sum(counts.values())
+    if not total:
+        return None
+    words = {"better": f"{first} better", "same": "same score", "worse": f"{first} worse"}
+    parts = [charts.Part(words[group], number, group) for group, number in counts.items()]
+    return {"parts": parts, "total": total, "bar": charts.bar("tally", parts, title="Rows compared one by one")}
+
+
+def _loss_figure(facts: Facts) -> Figure | None:
+    train = _binned([(line.tokens, line.loss) for line in facts.metrics if line.loss is not None])
+    held = [(float(line.tokens), line.validation_loss) for line in facts.metrics if line.validation_loss is not None]
+    series = []
+    if train:
+        series.append(charts.Line("train", train, "other"))
+    if held:
+        series.append(charts.Line("validation", held, "tuned", dots=True))
+    if not series:
+        return None
+    return _figure(
+        lambda width: charts.lines(
+            "loss", series, width=width, title="Loss over trained tokens", axis="loss, nats a token", best=_best(facts)
+        )
+    )
+
+
+def _best(facts: Facts) -> tuple[float, str] | None:
+    """Where the kept checkpoint stands on the axis of tokens."""
+    step = facts.summary.train.best_step if facts.summary.train else None
+    looks = [line for line in facts.metrics if line.validation_loss is not None]
+    if step is None and looks:
+        step = min(looks, key=lambda line: line.validation_loss or 0.0).step
+    at = next((line.tokens for line in facts.metrics if line.step == step), None)
+    loss = next((line.validation_loss for line in looks if line.step == step), None)
+    if at is None:
+        return None
+    return float(at), f"best: step {step:,}" + (f", {text.number(loss)}" if loss is not None else "")
+
+
+def _bin(metrics: Sequence[Metric]) -> int:
+    """How many steps one point of the training line is the mean of."""
+    return -(-sum(line.loss is not None for line in metrics) // POINTS)
+
+
+def _binned(points: Sequence[tuple[int, float]]) -> list[tuple[float, float]]:
+    """At most `POINTS` points, each the mean of as many neighbours, at the tokens of the last of them."""
+    width = -(-len(points) // POINTS) or 1
+    bins = [points[at : at + width] for at in range(0, len(points), width)]
+    return [(float(part[-1][0]), sum(loss for _, loss in part) / len(part)) for part in bins]
+
+
+def _ledger_parts(ledger: Ledger) -> list[charts.Part]:
+    return [
+        charts.Part("train", ledger.train, "train"),
+        charts.Part("validation", ledger.validation, "validation"),
+        charts.Part("test", ledger.test, "test"),
+        charts.Part("dropped", sum(ledger.dropped.values()), "dropped"),
+    ]
+
+
+def _rows_figure(ledger: Ledger | None) -> dict[str, Any] | None:
+    if ledger is None:
+        return None
+    parts = _ledger_parts(ledger)
+    drawn = charts.bar("rows", parts, title="What became of the rows") if any(part.count for part in parts) else None
+    return {"parts": parts, "bar": drawn}
+
+
+def _adds_up(ledger: Ledger) -> bool:
+    return ledger.rows_in == sum(part.count for part in _ledger_parts(ledger))
+
+
+def _samples(run: Run, facts: Facts) -> list[Sample]:
+    first, second = facts.pair or (None, None)
+    if first is None or first not in facts.marks:
+        return []
+    chosen = choose(facts.marks[first], facts.marks.get(second or "", {}))
+    rows = {row for row, _ in chosen}
+    names = [name for name in (second, first) if name in facts.marks]
+    return samples(chosen, {name: texts(run, name, rows) for name in names if name})
+
+
+def _grouped(facts: Facts, shown: Sequence[Sample]) -> list[tuple[str, list[Sample]]]:
+    """The samples under their headings."""
+    first, second = facts.pair or (None, None)
+    compared = second in facts.marks
+    return [
+        (GROUPS[group].format(first, second) if compared else f"The lowest scores of {first}", list(members))
+        for group, members in groupby(shown, key=lambda sample: sample.group)
+    ]
+
+
+def _sections(document: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, Any]]]]:
+    """`environment.json` as one table a section; what stands outside any section comes first."""
+    loose = [(key, value) for key, value in document.items() if not isinstance(value, dict)]
+    nested = [(key, flat(value)) for key, value in document.items() if isinstance(value, dict) and value]
+    return [("general", loose), *nested] if loose else nested
+
+
+def _commands(facts: Facts) -> list[tuple[str, str]]:
+    """(what for, what to type)."""
+    run = shlex.quote(facts.path)
+    recipe = shlex.quote(str(Path(facts.path) / "recipe.toml"))
+    going_on = [("go on where it stopped", f"tailor train --resume {run}")] if facts.verdict is None else []
+    return [
+        *going_on,
+        ("do all of it again", f"tailor fit --recipe {recipe} --out {shlex.quote(facts.path + '-again')}"),
+        ("talk to the model", f"tailor chat {run}"),
+        ("score it on new rows", f"tailor eval {run} NEW_ROWS.jsonl"),
+        ("write this page again", f"tailor report {run}"),
+    ]
