@@ -2,11 +2,11 @@
 
     python recipes/snips/convert.py ../shared/data/snips snips
 
-writes `snips/train.jsonl` and `snips/validation.jsonl`. An answer is compact JSON with the keys in one fixed order, the
+writes `snips/train.jsonl` and `snips/validation.jsonl`. An answer is JSON on one line: the keys in one fixed order, the
 slots in the order of the sentence, and every value copied from it:
 
     Play the album alas y raíces by Dave Pybus.
-    {"intent":"PlayMusic","slots":{"music_item":"album","album":"alas y raíces","artist":"Dave Pybus"}}
+    {"intent": "PlayMusic", "slots": {"music_item": "album", "album": "alas y raíces", "artist": "Dave Pybus"}}
 
 A slot that a sentence fills twice becomes a list, so that nothing the annotators marked is lost. White space is taken
 off the ends of sentences and values, and nowhere else.
@@ -52,7 +52,7 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
     [(intent, rows)] = json.loads(decode(path.read_bytes())).items()
     for row in rows:
         sentence = "".join(piece["text"] for piece in row["data"]).strip()
-        answer = json.dumps({"intent": intent, "slots": slots(row["data"])}, ensure_ascii=False, separators=(",", ":"))
+        answer = json.dumps({"intent": intent, "slots": slots(row["data"])}, ensure_ascii=False)
         yield {"messages": [{"role": "user", "content": sentence}, {"role": "assistant", "content": answer}]}
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-SNIPS = ROOT.parent / "shared" / "data" / "snips"
+SNIPS = Path(__file__).parents[2].parent / "shared" / "data" / "snips"
 INTENTS = {
     "AddToPlaylist", "BookRestaurant", "GetWeather", "PlayMusic", "RateBook", "SearchCreativeWork",
     "SearchScreeningEvent",
@@ -19,13 +18,8 @@ INTENTS = {
 
 
 @pytest.fixture(scope="module")
-def converter() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("snips_convert", ROOT / "recipes" / "snips" / "convert.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def converter(script: Callable[[str], ModuleType]) -> ModuleType:
+    return script("snips/convert.py")
 
 
 def pieces(*marked: tuple[str, str]) -> list[dict[str, str]]:
@@ -48,14 +42,14 @@ def test_a_repeated_slot_becomes_a_list_in_the_order_of_the_sentence(converter: 
     assert list(converter.slots(row).items()) == [("spatial_relation", ["near", "close"]), ("cuisine", "bougatsa")]
 
 
-def test_rows_are_chat_with_compact_json_and_accents_survive(converter: ModuleType, tmp_path: Path) -> None:
+def test_rows_are_chat_with_strict_json_and_accents_survive(converter: ModuleType, tmp_path: Path) -> None:
     for prefix in ("train", "validate"):
         sentence = pieces(("Play ", ""), ("raíces", "album"), (" by ", ""), ("Dave Pybus", "artist"), (" ", ""))
         write(tmp_path, f"{prefix}_PlayMusic.json", "PlayMusic", [sentence])
     assert converter.convert(tmp_path, tmp_path / "out") == {"train": 1, "validation": 1}
     [user, assistant] = json.loads((tmp_path / "out" / "train.jsonl").read_text(encoding="utf-8"))["messages"]
     assert user == {"role": "user", "content": "Play raíces by Dave Pybus"}
-    assert assistant["content"] == '{"intent":"PlayMusic","slots":{"album":"raíces","artist":"Dave Pybus"}}'
+    assert assistant["content"] == '{"intent": "PlayMusic", "slots": {"album": "raíces", "artist": "Dave Pybus"}}'
 
 
 def test_surrogates_written_as_utf8_become_the_character_they_stand_for(converter: ModuleType) -> None:
