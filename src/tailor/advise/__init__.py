@@ -1,0 +1,1 @@
+"""What to do, from what was measured."""

@@ -1,0 +1,1 @@
+"""Examples -> Examples and the Ledger of what became of them."""

@@ -1,0 +1,1 @@
+"""Arms measured on held-out rows, with intervals, paired differences, and what a number of rows can show."""

@@ -1,0 +1,206 @@
+"""Arms: ways to do the task. Each builds the request for a row; `measure` runs one over held-out rows and scores it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from tailor import plugins
+from tailor.errors import DataError, Problem
+from tailor.evaluate.scale import Scale, scale
+from tailor.evaluate.stats import Interval, corpus_bootstrap, score_interval
+from tailor.records import (
+    ArmResult,
+    Completer,
+    Completion,
+    Example,
+    Message,
+    Part,
+    Progress,
+    Reasoning,
+    Request,
+    Sampling,
+    Scored,
+    Text,
+    ToolCall,
+    ToolResult,
+    message,
+    quiet,
+)
+
+Builder = Callable[[Example], Request]
+
+
+# ------------------------------------------------------------------------------------------------------- requests
+
+
+def plain(example: Example) -> Request:
+    """The row's own prompt as it stands, for the tuned arm."""
+    return Request(messages=example.prompt, tools=example.tools)
+
+
+def zero_shot(instructions: str = "") -> Builder:
+    """The row's own prompt with `instructions` in its system turn, below the row's own system text."""
+    return few_shot((), instructions)
+
+
+def few_shot(shots: Sequence[Example], instructions: str = "") -> Builder:
+    """As `zero_shot`, with fixed examples before the row's prompt as turns of the conversation.
+
+    A shot gives its turns from the first user turn on: the system turn is the row's own.
+    """
+    turns = tuple(turn for shot in shots for turn in shot.messages if turn.role != "system")
+
+    def request(example: Example) -> Request:
+        own = example.prompt
+        system, rest = (own[:1], own[1:]) if own and own[0].role == "system" else ((), own)
+        text = "\n\n".join(part for part in (*(turn.text for turn in system), instructions) if part)
+        head = (message("system", text),) if text else ()
+        return Request(messages=head + turns + rest, tools=example.tools)
+
+    return request
+
+
+# ------------------------------------------------------------------------------------------------------- measuring
+
+
+def measure(
+    arm: str,
+    completer: Completer,
+    examples: Sequence[Example],
+    *,
+    metric: str,
+    request: Builder,
+    sampling: Sampling,
+    others: Sequence[str] = (),
+    sink: Callable[[Scored], None],
+    done: Mapping[int, Scored] = {},
+    progress: Progress = quiet,
+) -> tuple[ArmResult, list[Scored]]:
+    """Run an arm over `examples` and score it by `metric` and the metrics `others`.
+
+    Each row's line goes to `sink` as it finishes, so that a killed evaluation goes on: rows in `done` (row -> line) are
+    taken from there and neither generated nor given to `sink` again. With `sampling.n` above 1 a row's score is the
+    mean over its samples and `given` the first of them. The result does not depend on the order of finishing. Raises
+    DataError where `done` holds lines of other rows, ConfigError where there is no such metric.
+    """
+    _belong(arm, examples, done)
+    scorers = {name: plugins.load("metrics", name) for name in dict.fromkeys((metric, *others))}
+    lines = dict(done)
+    open_rows = [row for row in range(len(examples)) if row not in lines]
+    progress(arm, len(lines), len(examples))
+    requests = [request(examples[row]) for row in open_rows]
+    for index, completions in completer.complete(requests, sampling) if requests else ():
+        row = open_rows[index]
+        lines[row] = _scored(row, examples[row], completions, scorers, metric)
+        sink(lines[row])
+        progress(arm, len(lines), len(examples))
+    ordered = [lines[row] for row in range(len(examples))]
+    return summarise(arm, metric, ordered), ordered
+
+
+def summarise(arm: str, metric: str, lines: Sequence[Scored]) -> ArmResult:
+    """The result of an arm from its lines, whatever their order: score, 95% interval, and tokens and seconds in all."""
+    if not lines:
+        raise DataError(f"there are no held-out rows to measure {arm} on")
+    lines = sorted(lines, key=lambda line: line.row)
+    how = scale(metric)
+    score, interval = _score(how, lines)
+    return ArmResult(
+        name=arm,
+        metric=metric,
+        n=len(lines),
+        score=score,
+        ci=interval,
+        prompt_tokens=sum(line.prompt_tokens for line in lines),
+        completion_tokens=sum(line.completion_tokens for line in lines),
+        seconds=sum(line.seconds for line in lines),
+        others={name: _other(scale(name), lines) for name in lines[0].others},
+    )
+
+
+def _score(how: Scale, lines: Sequence[Scored]) -> tuple[float, Interval]:
+    groups = [line.group for line in lines]
+    aggregate = how.aggregate
+    if aggregate is None:
+        values = np.array([line.score for line in lines])
+        return float(values.mean()), score_interval(values, groups)
+    pairs = [(line.wanted, line.given) for line in lines]
+
+    def statistic(rows: NDArray[np.intp]) -> float:
+        return aggregate([pairs[row] for row in rows])
+
+    interval, _ = corpus_bootstrap(statistic, len(pairs), groups, paired=False)
+    return aggregate(pairs), interval
+
+
+def _other(how: Scale, lines: Sequence[Scored]) -> float:
+    if how.aggregate is not None:
+        return how.aggregate([(line.wanted, line.given) for line in lines])
+    return float(np.mean([line.others[how.metric] for line in lines]))
+
+
+def _scored(
+    row: int, example: Example, completions: Sequence[Completion], scorers: Mapping[str, ModuleType | Any], metric: str
+) -> Scored:
+    scores = {name: [scorer.score(example, each) for each in completions] for name, scorer in scorers.items()}
+    means = {name: float(np.mean([score.value for score in each])) for name, each in scores.items()}
+    first = completions[0]
+    return Scored(
+        row=row,
+        source=example.source,
+        prompt=show(example.prompt),
+        wanted=example.answer,
+        given=first.text,
+        score=means[metric],
+        detail=scores[metric][0].detail,
+        group=example.group,
+        finish_reason=first.finish_reason,
+        prompt_tokens=first.prompt_tokens,
+        completion_tokens=sum(len(each.ids) for each in completions),
+        seconds=sum(each.seconds for each in completions),
+        others={name: mean for name, mean in means.items() if name != metric},
+    )
+
+
+def show(messages: Sequence[Message]) -> str:
+    """Turns as a person reads them: one user turn as its text, several with their roles; a system turn is left out.
+
+    The system turn is the same on every row as a rule, and stands in the settings of the run.
+    """
+    turns = [(turn.role, "\n".join(_part_text(turn.parts))) for turn in messages if turn.role != "system"]
+    if len(turns) == 1:
+        return turns[0][1]
+    return "\n\n".join(f"{role}: {text}" for role, text in turns)
+
+
+def _part_text(parts: Sequence[Part]) -> Iterator[str]:
+    for part in parts:
+        if isinstance(part, Text | Reasoning):
+            yield part.text
+        elif isinstance(part, ToolCall):
+            yield f"{part.name}({msgspec.json.encode(part.arguments).decode()})"
+        elif isinstance(part, ToolResult):
+            yield part.content
+        else:
+            yield f"[{part.kind} {part.source}]"
+
+
+def _belong(arm: str, examples: Sequence[Example], done: Mapping[int, Scored]) -> None:
+    """Raises DataError unless every line of `done` is of the row whose number it bears."""
+    problems = [
+        Problem(str(line.source), f"is the score of row {row} of other data")
+        for row, line in sorted(done.items())
+        if row >= len(examples) or (line.source, line.wanted) != (examples[row].source, examples[row].answer)
+    ]
+    if problems:
+        raise DataError(
+            f"the scores that {arm} already has belong to other rows",
+            problems=problems,
+            fix=f"remove scores/{arm}.jsonl from the run folder to measure this arm again",
+        )

@@ -1,0 +1,57 @@
+"""How a metric is read: how its scores aggregate, which way is better, and how a score is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tailor import plugins
+
+_RIGHT = ("exact", "exact-normalised", "number")  # what these call 1 anyone calls right
+Pairs = Sequence[tuple[str, str]]  # (wanted, given)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A metric without its scoring. `aggregate` is set for corpus metrics alone: pairs (wanted, given) -> score."""
+
+    metric: str
+    kind: Literal["proportion", "mean", "corpus"]
+    lower_is_better: bool = False
+    aggregate: Callable[[Pairs], float] | None = None
+
+    @property
+    def sign(self) -> int:
+        """1 where a greater score is better, else -1."""
+        return -1 if self.lower_is_better else 1
+
+    def name(self, score: float) -> str:
+        """A score with what it is a score of: `91.2% right`, `97.0% by json-valid`, `rouge-l 0.431`."""
+        if self.kind != "proportion":
+            return f"{self.metric} {self.show(score)}"
+        return f"{self.show(score)} {'right' if self.metric in _RIGHT else f'by {self.metric}'}"
+
+    def show(self, score: float) -> str:
+        """A score in words: `91.2%` of yes/no scores, three digits of others."""
+        return f"{100 * score:.1f}%" if self.kind == "proportion" else f"{score:.3g}"
+
+    def show_gain(self, gain: float) -> str:
+        """A difference without its sign or unit: points of yes/no scores, three decimals of others."""
+        return f"{100 * gain:.1f}" if self.kind == "proportion" else f"{gain:.3f}"
+
+    @property
+    def unit(self) -> str:
+        """What a difference is counted in, with a leading space."""
+        return " points" if self.kind == "proportion" else ""
+
+
+def scale(metric: str) -> Scale:
+    """The Scale of a metric, from its plugin. Raises ConfigError where there is no such metric."""
+    module = plugins.load("metrics", metric)
+    return Scale(
+        metric=metric,
+        kind=module.AGGREGATE,
+        lower_is_better=getattr(module, "LOWER_IS_BETTER", False),
+        aggregate=module.aggregate if module.AGGREGATE == "corpus" else None,
+    )
