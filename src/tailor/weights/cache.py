@@ -20,7 +20,7 @@ BLOCK = 64  # slots a buffer grows by: one copy of it in 64 tokens, and little i
 
 
 class KVCache:
-    """Keys and values of all layers: per layer two buffers `[rows, heads, slots, dim]` and the number of filled slots."""
+    """Keys and values of all layers: two buffers `[rows, heads, slots, dim]` a layer and how many slots are filled."""
 
     is_compileable = False
 
@@ -87,7 +87,7 @@ class KVCache:
         for source, target in ((self._keys, wide._keys), (self._values, wide._values)):
             for layer, buffer in source.items():
                 filled = self._filled[layer]
-                room = buffer.new_zeros(len(pads), buffer.shape[1], _rounded(slots), buffer.shape[3])
+                room = buffer.new_zeros(len(pads), buffer.shape[1], _rounded(slots + 1), buffer.shape[3])
                 for first, last, pad in _runs(pads):
                     if pad < filled:
                         room[first:last, :, pad:filled] = buffer[:, :, : filled - pad]
@@ -104,13 +104,16 @@ class KVCache:
         whole._filled = dict(caches[0]._filled)
         for layer, filled in whole._filled.items():
             for name in ("_keys", "_values"):
-                parts = [getattr(cache, name).pop(layer)[:, :, :filled] for cache in caches]
-                getattr(whole, name)[layer] = torch.cat(parts)
+                parts = [getattr(cache, name).pop(layer) for cache in caches]
+                rows = sum(len(part) for part in parts)
+                room = parts[0].new_zeros(rows, parts[0].shape[1], _rounded(filled + 1), parts[0].shape[3])
+                torch.cat([part[:, :, :filled] for part in parts], out=room[:, :, :filled])
+                getattr(whole, name)[layer] = room
         return whole
 
 
 def shareable(model: nn.Module) -> bool:
-    """Whether every layer's past is a list of keys and values, so that a prefix can be computed once and cut anywhere."""
+    """Whether the past of every layer is a list of keys and values, so that a prefix can be computed once and cut."""
     layers = DynamicCache(config=model.config).layers
     return all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers)
 

@@ -1,0 +1,1 @@
+"""messages -> completions: one file a way to get them. `base` is what all share, `fake` the scripted one for tests."""
