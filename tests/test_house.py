@@ -45,7 +45,7 @@ ALLOWED: dict[str, set[str]] = {
 
 TOP = {"worker", "cli", "testing", "__main__"}
 TORCH = {"methods", "kernels", "weights", "train", "completers.local"}
-HUB = {"weights"}
+HUB = {"weights", "kernels"}
 FOREIGN_TRAINERS = {"trl", "accelerate", "datasets", "litellm", "gradio", "streamlit"}
 PICKLES = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 FILE_LINES = 400

@@ -18,8 +18,8 @@ from tailor.errors import ConfigError
 Data = Annotated[
     list[str] | None,
     typer.Argument(
-        help="Files or globs (JSON lines, JSON, CSV, TSV, Parquet, XLSX; file:0.5 takes half), or the name of a bundled "
-        "example: tickets, passages.",
+        help="Files or globs (JSON lines, JSON, CSV, TSV, Parquet, XLSX; file:0.5 takes half), or a bundled "
+        "example by its name: tickets, passages.",
         show_default=False,
     ),
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -28,7 +29,7 @@ def fitted(run: Run, *, as_json: bool) -> None:
         return
     console = Console(highlight=False)
     if summary["arms"]:
-        console.print(_arms(summary))
+        console.print(_arms(summary["arms"]))
     if summary["verdict"]:
         decision = summary["verdict"]["decision"]
         line = Text.assemble((decision.upper(), f"bold {COLOURS[decision]}"), "  ", summary["verdict"]["sentence"])
@@ -42,13 +43,28 @@ def fitted(run: Run, *, as_json: bool) -> None:
     console.print(Text.assemble("report  ", (summary["report"], "bold")), soft_wrap=True)
 
 
-def _arms(summary: dict[str, Any]) -> Table:
+def scored(result: dict[str, Any]) -> None:
+    """The end of an evaluation on new rows."""
+    result = msgspec.to_builtins(result)
+    console = Console(highlight=False)
+    console.print(_arms(result["arms"]))
+    if result["difference"]:
+        difference = result["difference"]
+        low, high = difference["ci"]
+        console.print(
+            f"{difference['arm']} minus {difference['against']}: {difference['mean']:+.3f} ({low:+.3f} to {high:+.3f})",
+            soft_wrap=True,
+        )
+    console.print(Text.assemble("scores  ", (result["evaluation"], "bold")), soft_wrap=True)
+
+
+def _arms(arms: list[dict[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("arm")
-    table.add_column(summary["arms"][0]["metric"], justify="right")
+    table.add_column(arms[0]["metric"], justify="right")
     for name in ("95% interval", "rows", "tokens in", "tokens out", "seconds"):
         table.add_column(name, justify="right")
-    for arm in summary["arms"]:
+    for arm in arms:
         low, high = arm["ci"]
         table.add_row(
             arm["name"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import Annotated
 
 import typer
@@ -28,10 +27,8 @@ def command(
 
     from rich.console import Console
 
-    from tailor import formats, plugins, render
+    from tailor import formats, render
     from tailor.errors import DataError
-    from tailor.render import show
-    from tailor.run import write_atomic
     from tailor.weights.locate import locate
 
     console = Console(stderr=True, highlight=False)

@@ -1,0 +1,90 @@
+"""A finished run is asked again: on new rows, or in conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tailor import render
+from tailor.advise import verdict as advice
+from tailor.completers.local import LocalCompleter
+from tailor.errors import DataError, RunError
+from tailor.evaluate import compare
+from tailor.records import ArmResult, Completer, Ledger, Scored
+from tailor.run import Run
+from tailor.weights.locate import locate
+from tailor.worker.arms import Bench, result_file, scores_file
+from tailor.worker.rows import Choices, choose, read
+from tailor.worker.screen import Screen, Silent
+
+
+def completers(path: str | Path) -> tuple[Completer, Completer]:
+    """(the tuned model, the model it was made from) of a finished run, from one loaded copy."""
+    run = _finished(path)
+    config = run.config
+    renderer = render.load(locate(config.model.name, config.model.revision), thinking=config.model.thinking)
+    loaded = Bench(run, run.read_as("choices.json", Choices), renderer, Silent()).tuned_model()
+    return LocalCompleter(loaded, renderer), LocalCompleter(loaded, renderer, adapter=False)
+
+
+def evaluate(
+    path: str | Path, data: Sequence[str], *, arms: Sequence[str] = (), screen: Screen | None = None
+) -> dict[str, Any]:
+    """Scores arms of a finished run on new rows, into `evaluations/N/` of its folder; the document of `--json`.
+
+    Raises DataError where the rows have no answers to compare with.
+    """
+    screen = screen or Silent()
+    run = _finished(path)
+    config = run.config
+    ledger = Ledger()
+    notes: list[str] = []
+    rows = read(data, "rows", config, ledger, notes, screen)
+    if not all(example.answer for example in rows):
+        where = next(example.source for example in rows if not example.answer)
+        raise DataError("this row has no answer to score against", where=str(where))
+    for note in notes:
+        screen.say(note)
+    renderer = render.load(locate(config.model.name, config.model.revision), thinking=config.model.thinking)
+    choices = run.read_as("choices.json", Choices)
+    if not choices.metric:
+        choices = choose(config, rows, renderer, notes)
+
+    number = 1 + sum(1 for _ in (run.path / "evaluations").glob("*"))
+    out = config.run.model_copy(update={"out": str(run.path / "evaluations" / str(number))})
+    below = Run.create(config.model_copy(update={"run": out}))
+    below.write_lines("data/test.jsonl", rows)
+    bench = Bench(below, choices, renderer, screen, trained=run)
+    for arm in sorted(arms or config.eval.arms, key=lambda arm: arm == "tuned"):  # the base model before the adapter
+        if arm == "tuned":
+            bench.tuned()
+        else:
+            bench.baseline(arm, "test")
+    results = {arm: below.read_as(result_file(arm, "test"), ArmResult) for arm in arms or config.eval.arms}
+    baseline = advice.best_baseline(results)
+    difference = None
+    if baseline is not None and "tuned" in results:
+        tuned, against = (list(below.lines(scores_file(arm, "test"), Scored)) for arm in ("tuned", baseline))
+        difference = compare.difference("tuned", tuned, baseline, against, metric=choices.metric)
+    ledger.test = len(rows)
+    ledger.check()
+    document = {
+        "run": str(run.path),
+        "evaluation": str(below.path),
+        "model": config.model.name,
+        "ledger": ledger,
+        "arms": list(results.values()),
+        "difference": difference,
+    }
+    below.write("summary.json", document)
+    return document
+
+
+def _finished(path: str | Path) -> Run:
+    run = Run.open(path)
+    if not run.has("train.json"):
+        raise RunError(
+            "this run has no trained model yet", where=str(run.path), fix=f"finish it: tailor fit --resume {run.path}"
+        )
+    return run

@@ -1,0 +1,156 @@
+"""The first phase: rows are read, divided and rendered once, and what follows from them is decided and frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from tailor import formats, metrics, render
+from tailor.config import RunConfig
+from tailor.curate import split as dividing
+from tailor.errors import ConfigError, DataError
+from tailor.evaluate import arms as ways
+from tailor.evaluate import power
+from tailor.records import Example, Ledger, message
+from tailor.run import Run
+from tailor.train.source import prepare as render_once
+from tailor.worker.screen import Screen
+
+Verb = Literal["fit", "train"]
+
+
+class Choices(msgspec.Struct, frozen=True, kw_only=True):
+    """What was decided from the training rows before the first measurement; frozen in `choices.json`.
+
+    `notes` are the lines in which everything assumed was said aloud. `metric` is empty where rows have no answers.
+    """
+
+    metric: str
+    others: tuple[str, ...]
+    instructions: str
+    max_tokens: int
+    notes: tuple[str, ...]
+
+
+def prepare(run: Run, verb: Verb, renderer: render.Renderer, screen: Screen) -> Choices:
+    """Fills `data/` of the run (and of its folds) and returns its choices; does nothing where that is done.
+
+    Raises DataError for rows that cannot be used, before any model is loaded.
+    """
+    if run.has("choices.json"):
+        return run.read_as("choices.json", Choices)
+    run.state("reading")
+    config = run.config
+    ledger, notes = Ledger(), list(renderer.notes)
+    train, validation, test = (
+        read(getattr(config.data, name), name, config, ledger, notes, screen)
+        for name in ("train", "validation", "test")
+    )
+    if verb == "fit" and train[0].kind == "text":
+        raise DataError(
+            "plain text has no answers to score",
+            where=str(train[0].source),
+            fix="tailor train continues pretraining on it",
+        )
+    splits = dividing.split(
+        train, validation, test, data=config.data, eval=config.eval, ledger=ledger, held_out=verb == "fit"
+    )
+    notes += splits.notes
+    _write(run, splits.train, splits.validation, splits.test, ledger)
+    render_once(run, renderer, screen.progress)
+    for number, fold in enumerate(splits.folds or (), 1):
+        _make_fold(run, number, fold, renderer, screen)
+    choices = choose(config, splits.train, renderer, notes)
+    if verb == "fit":
+        notes.append(power.statement(len(splits.test) or len(splits.train)))
+    for note in notes:
+        screen.say(note)
+    choices = msgspec.structs.replace(choices, notes=tuple(notes))
+    run.write("choices.json", choices)
+    return choices
+
+
+def read(
+    paths: Sequence[str], name: str, config: RunConfig, ledger: Ledger, notes: list[str], screen: Screen
+) -> list[Example]:
+    """The rows of `paths` as the run's settings say; counts them in the ledger and notes what was recognised."""
+    if not paths:
+        return []
+    data = config.data
+    reading = formats.read(
+        paths,
+        format=data.format,
+        map=data.map,
+        max_bad=data.max_bad,
+        group=data.group,
+        seed=config.run.seed,
+        progress=screen.progress,
+    )
+    notes.append(f"{name}: {reading.seen}")
+    ledger.rows_in += reading.rows_in
+    ledger.drop("malformed", (problem.where for problem in reading.bad))
+    return [_with_system(example, data.system) for example in reading.examples]
+
+
+def choose(config: RunConfig, train: Sequence[Example], renderer: render.Renderer, notes: list[str]) -> Choices:
+    """Metric, instructions and length of the answers, from training rows; the reasons go into `notes`."""
+    answers = [example for example in train if example.answer]
+    if not answers:
+        return Choices(metric="", others=(), instructions="", max_tokens=1, notes=())
+    metric = config.eval.metric
+    if metric == "auto":
+        metric, reason = metrics.choose(answers)
+        notes.append(f"metric: {metric}, {reason}")
+    instructions = _instructions(config.eval.instructions)
+    if instructions is None:
+        instructions, reason = ways.auto_instructions(answers)
+        notes.append(f"instructions of the prompted arms: {reason}")
+    longest = max(len(renderer.tokenizer.encode(example.answer)) for example in answers)
+    return Choices(
+        metric=metric,
+        others=tuple(metrics.companions(metric)),
+        instructions=instructions,
+        max_tokens=config.eval.max_tokens or int(1.25 * longest) + 8,
+        notes=(),
+    )
+
+
+def _write(
+    run: Run, train: Sequence[Example], validation: Sequence[Example], test: Sequence[Example], ledger: Ledger
+) -> None:
+    for name, examples in (("train", train), ("validation", validation), ("test", test)):
+        run.write_lines(f"data/{name}.jsonl", examples)
+    run.write("data/ledger.json", ledger)
+
+
+def _make_fold(run: Run, number: int, fold: dividing.Fold, renderer: render.Renderer, screen: Screen) -> None:
+    """A run of its own below `run`, whose test rows are the ones that this fold holds out."""
+    config = run.config
+    out = config.run.model_copy(update={"out": str(run.path / "folds" / str(number))})
+    below = Run.create(config.model_copy(update={"run": out}))
+    ledger = Ledger(train=len(fold.train), validation=len(fold.validation), test=len(fold.test))
+    ledger.rows_in = ledger.train + ledger.validation + ledger.test
+    _write(below, fold.train, fold.validation, fold.test, ledger)
+    render_once(below, renderer, screen.progress)
+
+
+def _instructions(setting: str) -> str | None:
+    """The text of `eval.instructions`; None for auto."""
+    if setting == "auto":
+        return None
+    if not setting.startswith("@"):
+        return setting
+    try:
+        return Path(setting[1:]).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the instructions cannot be read: {error}", where=setting[1:]) from None
+
+
+def _with_system(example: Example, system: str | None) -> Example:
+    """`example` with the system prompt `system`, where it has none of its own."""
+    if system is None or not example.messages or example.messages[0].role == "system":
+        return example
+    return msgspec.structs.replace(example, messages=(message("system", system), *example.messages))

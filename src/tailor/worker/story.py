@@ -1,0 +1,147 @@
+"""A run from its start to its end.
+
+Each phase leaves its result in the run folder and is passed over where that is there already, so a run that was
+stopped anywhere, also inside an evaluation, goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tailor import formats, render, report
+from tailor.advise import verdict as advice
+from tailor.config import RunConfig, resolve
+from tailor.environment import describe
+from tailor.evaluate import compare
+from tailor.records import ArmResult, Difference, Scored, Verdict
+from tailor.run import Run
+from tailor.weights.locate import locate
+from tailor.worker.arms import Bench, gather, result_file, scores_file
+from tailor.worker.rows import Choices, Verb, prepare
+from tailor.worker.screen import Screen, Silent
+
+
+def fit(
+    data: str | Sequence[str], *, test: str | Sequence[str] = (), recipe: str | None = None, **settings: Any
+) -> Run:
+    """Takes rows to a verdict and returns the finished run: `tailor.fit("data.jsonl").verdict`.
+
+    `settings` are RunConfig's sections as dicts (`optim={"epochs": 3}`) or single values by their dotted name with `__`
+    for the dot (`optim__epochs=3`). Raises TailorError's children for anything that cannot be used.
+    """
+    return start("fit", _configured(data, test, recipe, settings))
+
+
+def train(data: str | Sequence[str], *, recipe: str | None = None, **settings: Any) -> Run:
+    """Only trains; arguments as for `fit`."""
+    return start("train", _configured(data, (), recipe, settings))
+
+
+def start(verb: Verb, config: RunConfig, screen: Screen | None = None) -> Run:
+    """Makes a new run folder for `config` and takes it to its end."""
+    model = locate(config.model.name, config.model.revision)
+    files = formats.files([*config.data.train, *config.data.validation, *config.data.test])
+    run = Run.create(config, Path(files[0]).name.split(".")[0])
+    with run.locked():
+        run.write("environment.json", describe(verb, files, model))
+        _finish(run, verb, screen or Silent())
+    return run
+
+
+def resume(path: str | Path, screen: Screen | None = None) -> Run:
+    """Goes on with a run that was stopped, with the same data and settings."""
+    run = Run.open(path)
+    with run.locked():
+        run.clear_cancel()
+        _finish(run, run.read("environment.json")["verb"], screen or Silent())
+    return run
+
+
+def _finish(run: Run, verb: Verb, screen: Screen) -> None:
+    """All that is still to be done of a run."""
+    config = run.config
+    folder = locate(config.model.name, config.model.revision)
+    renderer = render.load(folder, thinking=config.model.thinking)
+    choices = prepare(run, verb, renderer, screen)
+    tuning = verb == "train" or "tuned" in config.eval.arms
+
+    folds = [Run(path) for path in sorted((run.path / "folds").glob("*")) if (path / "config.json").exists()]
+    if verb == "fit":
+        for number, part in enumerate(folds or [run], 1):
+            if folds:
+                screen.say(f"fold {number} of {len(folds)}")
+            bench = Bench(part, choices, renderer, screen)
+            for arm in (arm for arm in config.eval.arms if arm != "tuned"):
+                bench.baseline(arm, "validation")  # to choose among them
+                bench.baseline(arm, "test")
+            if tuning:
+                bench.train()
+                bench.tuned()
+        gather(run, folds, choices.metric)
+    if tuning:
+        Bench(run, choices, renderer, screen).train()  # after folds: on all rows, as what is kept; else already done
+
+    _conclude(run, verb, choices)
+
+
+def _conclude(run: Run, verb: Verb, choices: Choices) -> None:
+    """The verdict, the summary that `--json` prints, and the page."""
+    test, validation = _results(run, "test"), _results(run, "validation")
+    difference: Difference | None = None
+    verdict: Verdict | None = None
+    if verb == "fit":
+        baseline = advice.best_baseline(validation or test)
+        if baseline is not None and "tuned" in test:
+            tuned, against = (list(run.lines(scores_file(arm, "test"), Scored)) for arm in ("tuned", baseline))
+            difference = compare.difference("tuned", tuned, baseline, against, metric=choices.metric)
+        verdict = advice.decide(
+            test, validation=validation, difference=difference, minimum_gain=run.config.eval.minimum_gain
+        )
+        run.write("verdict.json", verdict)
+    run.write("summary.json", _summary(run, test.values(), difference, verdict, choices))
+    run.state("done")
+    report.write(run)
+
+
+def _results(run: Run, rows: str) -> dict[str, ArmResult]:
+    names = [arm for arm in run.config.eval.arms if run.has(result_file(arm, rows))]
+    return {arm: run.read_as(result_file(arm, rows), ArmResult) for arm in names}
+
+
+def _summary(
+    run: Run, arms: Iterable[ArmResult], difference: Difference | None, verdict: Verdict | None, choices: Choices
+) -> Mapping[str, Any]:
+    """The document of `--json`."""
+    outcome = run.read("train.json") if run.has("train.json") else None
+    ledger = run.read("data/ledger.json")
+    ledger["tokens_trained"] = outcome["tokens"] if outcome else 0
+    run.write("data/ledger.json", ledger)
+    return {
+        "run": str(run.path),
+        "report": str(run.report),
+        "model": run.config.model.name,
+        "method": run.config.method["type"],
+        "ledger": ledger,
+        "arms": list(arms),
+        "difference": difference,
+        "train": outcome,
+        "verdict": verdict,
+        "notes": list(choices.notes),
+    }
+
+
+def _configured(
+    data: str | Sequence[str], test: str | Sequence[str], recipe: str | None, settings: Mapping[str, Any]
+) -> RunConfig:
+    values: dict[str, Any] = {
+        "data.train": [data] if isinstance(data, str) else list(data),
+        "data.test": [test] if isinstance(test, str) else list(test),
+    }
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            values |= {f"{name}.{key}": inner for key, inner in value.items()}
+        else:
+            values[name.replace("__", ".")] = value
+    return resolve(recipe, {name: value for name, value in values.items() if value not in (None, [])})
