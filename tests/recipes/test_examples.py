@@ -35,6 +35,15 @@ def test_an_example_s_recipe_resolves_and_its_files_are_there(name: str) -> None
     assert all(Path(file).is_file() for file in named)
 
 
+@pytest.mark.parametrize("name", examples.names())
+def test_what_a_readme_shows_stands_in_the_data(name: str) -> None:
+    readme = (examples.path(name) / "README.md").read_text(encoding="utf-8")
+    quoted = " ".join(line.removeprefix("> ") for line in readme.splitlines() if line.startswith("> "))
+    data = "".join((examples.path(name) / f"{file}.jsonl").read_text(encoding="utf-8") for file in ("train", "test"))
+    assert quoted
+    assert quoted in data.replace("\\n", " ")
+
+
 @pytest.mark.parametrize("recipe", sorted(RECIPES.glob("*/recipe.toml")), ids=lambda path: path.parent.name)
 def test_a_recipe_of_the_repository_resolves(recipe: Path) -> None:
     config = resolve(recipe)

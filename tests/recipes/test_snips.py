@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +12,7 @@ from types import ModuleType
 import pytest
 
 SNIPS = Path(__file__).parents[2].parent / "shared" / "data" / "snips"
+INSTRUCTIONS = Path(__file__).parents[2] / "recipes" / "snips" / "instructions.md"
 INTENTS = {
     "AddToPlaylist", "BookRestaurant", "GetWeather", "PlayMusic", "RateBook", "SearchCreativeWork",
     "SearchScreeningEvent",
@@ -66,6 +68,7 @@ def test_the_published_files_give_13784_and_700_rows_with_every_value_in_its_sen
     converter: ModuleType, tmp_path: Path
 ) -> None:
     assert converter.convert(SNIPS, tmp_path) == {"train": 13_784, "validation": 700}
+    told: defaultdict[str, set[str]] = defaultdict(set)
     for name, each_at_least in (("train", 1_800), ("validation", 100)):
         intents: Counter[str] = Counter()
         text = (tmp_path / f"{name}.jsonl").read_text(encoding="utf-8")
@@ -77,5 +80,8 @@ def test_the_published_files_give_13784_and_700_rows_with_every_value_in_its_sen
             intents[wanted["intent"]] += 1
             for value in wanted["slots"].values():
                 assert all(part in sentence for part in ([value] if isinstance(value, str) else value))
+            told[wanted["intent"]] |= wanted["slots"].keys()
         assert intents.keys() == INTENTS
         assert min(intents.values()) >= each_at_least
+    rules = dict(re.findall(r"^(\w+): (.*)$", INSTRUCTIONS.read_text(encoding="utf-8"), re.MULTILINE))
+    assert {intent: ", ".join(sorted(names, key=str.lower)) for intent, names in told.items()} == rules
