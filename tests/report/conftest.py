@@ -89,7 +89,7 @@ def summary(n: int) -> dict[str, Any]:
             "seconds": 742.0,
             "tokens_per_second": 4120.0,
             "peak_memory_bytes": 1610000000,
-            "best_step": 480,
+            "best_step": 420,
         },
         "verdict": {
             "decision": "tune",

@@ -45,8 +45,8 @@ def intervals(
 ) -> Markup:
     """A forest plot: one row an interval, on one axis. On a narrow drawing the labels stand above their interval."""
     narrow = width < 500
-    left, right = (8, width - 8) if narrow else (168, width - 172)
-    top, pitch = (20.0 if rules else 4.0), 50.0 if narrow else 38.0
+    left, right = (6.0, width - 6.0) if narrow else (150.0, width - 204.0)
+    top, pitch = 4.0 + 16 * len(rules), 50.0 if narrow else 38.0
     bottom = top + pitch * len(rows)
     ends = [end for row in rows for end in (row.ci or (row.value, row.value))]
     x = Scale(*spread([*ends, *(rule.value for rule in rules)]), left, right)
@@ -54,14 +54,14 @@ def intervals(
     for index, rule in enumerate(rules):
         at = x(rule.value)
         anchor = "start" if at < left + 60 else "end" if at > right - 60 else "middle"
-        body.append(tag("line", x1=at, x2=at, y1=top - 4, y2=bottom, class_="rule"))
-        if index == 0 or abs(at - x(rules[0].value)) > 110:
-            body.append(tag("text", rule.label, x=at, y=top - 9, text_anchor=anchor, class_="small"))
+        body.append(tag("text", rule.label, x=at, y=12 + 16 * index, text_anchor=anchor, class_="small"))
+        body.append(tag("line", x1=at, x2=at, y1=17 + 16 * index, y2=bottom, class_="rule"))
     for index, row in enumerate(rows):
         line = top + pitch * index + (32 if narrow else pitch / 2)
         caption = line - 17 if narrow else line + 4.5
-        body.append(tag("text", row.label, x=0 if not narrow else left, y=caption, class_=f"label {row.tone}"))
-        body.append(tag("text", row.text, x=width if not narrow else right, y=caption, text_anchor="end", class_="num"))
+        label = row.label if len(row.label) <= 18 else f"{row.label[:17]}…"
+        body.append(tag("text", label, x=0, y=caption, class_=f"label {row.tone}"))
+        body.append(tag("text", row.text, x=width, y=caption, text_anchor="end"))
         body.append(_interval(row, x, line))
     spoken = "; ".join(f"{row.label} {row.text}" for row in rows)
     return drawing(f"{name}-{width}", width, bottom + 40, title, spoken, body)
@@ -73,13 +73,13 @@ def _interval(row: Interval, x: Scale, y: float) -> Markup:
     if row.ci:
         low, high = x(row.ci[0]), x(row.ci[1])
         parts.append(tag("line", x1=low, x2=high, y1=y, y2=y, class_="span"))
-        parts += [tag("line", x1=end, x2=end, y1=y - 5, y2=y + 5, class_="span") for end in (low, high)]
+        parts += [tag("line", x1=end, x2=end, y1=y - 7, y2=y + 7, class_="span") for end in (low, high)]
     if row.tone == "tuned":
-        parts.append(tag("circle", cx=at, cy=y, r=6))
+        parts.append(tag("circle", cx=at, cy=y, r=4.5))
     elif row.tone == "against":
-        parts.append(tag("path", d=f"M{at:.1f} {y - 7:.1f}l7 7l-7 7l-7 -7z"))
+        parts.append(tag("path", d=f"M{at:.1f} {y - 6:.1f}l6 6l-6 6l-6 -6z"))
     else:
-        parts.append(tag("rect", x=at - 5, y=y - 5, width=10, height=10))
+        parts.append(tag("rect", x=at - 4, y=y - 4, width=8, height=8))
     return tag("g", *parts, class_=f"mark {row.tone}")
 
 
@@ -109,7 +109,7 @@ def lines(
     name: str, series: Sequence[Line], *, width: int, title: str, axis: str, best: tuple[float, str] | None = None
 ) -> Markup:
     """Lines over trained tokens, each named at its end; `best` is an x with its name. Log scale from 15-fold on."""
-    height, left, top = (250.0 if width < 500 else 290.0), 46.0, 26.0
+    height, left, top = (250.0 if width < 500 else 290.0), 46.0, 36.0
     right, bottom = width - 74.0, height - 46
     y_values = [y for line in series for _, y in line.points]
     x_values = [x for line in series for x, _ in line.points]
@@ -124,16 +124,16 @@ def lines(
         text = f"{value:g}" if log else tick_label(value, ticks)
         body.append(tag("text", text, x=left - 8, y=y(value) + 4, text_anchor="end", class_="small"))
     body.append(tag("line", x1=left, x2=right, y1=bottom, y2=bottom, class_="axis"))
-    for value in x.ticks(5 if width > 500 else 3):
+    for value in x.ticks(5 if width > 500 else 4):
         body.append(tag("text", short(value), x=x(value), y=bottom + 18, text_anchor="middle", class_="small"))
     middle = (left + right) / 2
     body.append(tag("text", "tokens trained", x=middle, y=bottom + 37, text_anchor="middle", class_="small"))
     if best:
         at = x(best[0])
         anchor = "end" if at > (left + right) / 2 else "start"
-        body.append(tag("line", x1=at, x2=at, y1=top - 6, y2=bottom, class_="rule"))
+        body.append(tag("line", x1=at, x2=at, y1=top - 14, y2=bottom, class_="rule"))
         shift = -6 if anchor == "end" else 6
-        body.append(tag("text", best[1], x=at + shift, y=top + 4, text_anchor=anchor, class_="small"))
+        body.append(tag("text", best[1], x=at + shift, y=top - 4, text_anchor=anchor, class_="small"))
     for line, label_y in zip(series, _apart([y(line.points[-1][1]) for line in series])):
         body.append(_line(line, x, y, label_y))
     spoken = "; ".join(

@@ -169,26 +169,25 @@ def _prompt(text: str, shared: int) -> Shown:
     whole = (Piece(text, "same"),)
     if len(text) <= FOLD:
         return Shown(whole, length=len(text))
-    return Shown(whole, tuple(_slice(whole, min(shared, len(text) - FOLD // 2), FOLD)), len(text))
+    return Shown(whole, tuple(_slice(whole, shared, FOLD)), len(text))
 
 
 def _slice(pieces: Sequence[Piece], skip: int, room: int) -> Iterator[Piece]:
+    """At most `room` characters after the first `skip`, with an ellipsis for what is left out on either side."""
     if skip:
         yield Piece("… ", "same")
+    start, end, at = skip, skip + room, 0
     for piece in pieces:
-        text = piece.text
         if piece.kind == "gap":
-            if skip <= 0 < room:
+            if start <= at < end:
                 yield piece
             continue
-        if skip >= len(text):
-            skip -= len(text)
-            continue
-        text, skip = text[skip : skip + room], 0
-        room -= len(text)
+        text = piece.text[max(0, start - at) : max(0, end - at)]
+        at += len(piece.text)
         if text:
             yield Piece(text, piece.kind)
-    yield Piece(" …", "same")
+    if at > end:
+        yield Piece(" …", "same")
 
 
 def _shared_prefix(prompts: Sequence[str]) -> int:

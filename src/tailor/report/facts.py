@@ -245,8 +245,6 @@ def _arms(summary: Summary, marks: Mapping[str, Mapping[int, Mark]], config: Map
 def _gaps(facts: Facts) -> list[str]:
     """What a complete fit has and this run lacks, in words."""
     gaps = []
-    if facts.verdict is None:
-        gaps.append("There is no verdict yet.")
     if not facts.arms:
         gaps.append("No arm was measured, so nothing says whether training helped.")
     elif any(arm.ci is None for arm in facts.arms):

@@ -30,8 +30,8 @@ MEANING: dict[Decision | None, str] = {
     None: "This run has not come to its end.",
 }
 GROUPS = {
-    "better": "{0} better than {1}",
-    "worse": "{0} worse than {1}",
+    "better": "Where {0} does better than {1}",
+    "worse": "Where {0} does worse than {1}",
     "same": "Same score, the lowest first",
 }
 
@@ -85,7 +85,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     filters: tuple[Callable[..., str], ...] = (
-        text.count, text.short, text.number, text.signed, text.probability, text.duration, text.size, text.plain
+        text.count, text.number, text.grade, text.signed, text.probability, text.duration, text.size, text.plain
     )  # fmt: skip
     made.filters |= {function.__name__: function for function in filters}
     return made
@@ -237,7 +237,7 @@ def _grouped(facts: Facts, shown: Sequence[Sample]) -> list[tuple[str, list[Samp
     first, second = facts.pair or (None, None)
     compared = second in facts.marks
     return [
-        (GROUPS[group].format(first, second) if compared else f"The lowest scores of {first}", list(members))
+        (GROUPS[group].format(first, second) if compared else f"Lowest scores of {first}", list(members))
         for group, members in groupby(shown, key=lambda sample: sample.group)
     ]
 

@@ -66,12 +66,13 @@ class Scale:
 
 
 def spread(values: Iterable[float], *, pad: float = 0.06) -> tuple[float, float]:
-    """A range that holds all `values` with some air; shares and probabilities never leave 0 to 1."""
+    """A range that holds all `values` with some air. Shares stay in 0 to 1, and get all of it when half is filled."""
     known = list(values)
     low, high = min(known), max(known)
     air = (high - low) * pad or abs(high) * pad or 1.0
-    unit = low >= 0 and high <= 1
-    return (max(0.0, low - air), min(1.0, high + air)) if unit and (low, high) != (0, 0) else (low - air, high + air)
+    if low < 0 or high > 1:
+        return low - air, high + air
+    return (0.0, 1.0) if high - low > 0.5 or high == low else (max(0.0, low - air), min(1.0, high + air))
 
 
 def _step(rough: float) -> float:

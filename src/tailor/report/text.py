@@ -19,8 +19,8 @@ _JOINERS = "\u200c\u200d"
 def shown(text: str, limit: int = LIMIT) -> str:
     """`text` with every character that hides or reorders others spelt out, cut at `limit` with a visible mark.
 
-    Controls become their picture (`␛`), bidirectional and other format characters their code (`⟨U+202E⟩`). New lines,
-    tabs, and the joiners inside emoji and non-Latin words stay as they are.
+    Controls, bidirectional and other format characters become their code (`⟨U+202E⟩`). New lines, tabs, and the joiners
+    inside emoji and non-Latin words stay as they are.
     """
     more = len(text) - limit
     if more > 0:
@@ -32,10 +32,6 @@ def shown(text: str, limit: int = LIMIT) -> str:
 def _spell(match: re.Match[str]) -> str:
     char, text, at = match[0], match.string, match.start()
     code = ord(char)
-    if code < 0x20:
-        return chr(0x2400 + code)
-    if code == 0x7F:
-        return "␡"
     if char in _JOINERS and 0 < at < len(text) - 1 and not (text[at - 1] + text[at + 1]).isascii():
         return char
     hidden = unicodedata.category(char) in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
@@ -66,6 +62,11 @@ def number(value: float) -> str:
     return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
 
 
+def grade(value: float) -> str:
+    """The score of one row: 1 and 0 for right and wrong, else as `number`."""
+    return f"{value:.0f}" if value in (0, 1) else number(value)
+
+
 def signed(value: float) -> str:
     """A difference: +0.123, −0.045."""
     text = number(value)
@@ -73,20 +74,15 @@ def signed(value: float) -> str:
 
 
 def probability(value: float) -> str:
-    """A p-value: 0.031, or `< 0.001`."""
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    """A p-value: p = 0.031, or p < 0.001."""
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
 
 
 def duration(seconds: float) -> str:
-    """0.8 s, 42 s, 3 min 12 s, 2 h 05 min."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    """0.8 s, 42 s, 12.4 min, 2.1 h; the space does not break."""
+    if seconds < 59.5:
+        return f"{seconds:.{1 if seconds < 10 else 0}f}\u00a0s"
+    return f"{seconds / 60:.1f}\u00a0min" if seconds < 3600 else f"{seconds / 3600:.1f}\u00a0h"
 
 
 def size(octets: float) -> str:
