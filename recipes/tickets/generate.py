@@ -54,7 +54,7 @@ class Facts:
 
     order: str
     item: str
-    issue: str
+    case: str
     want: str
     date: tuple[int, int] | None
     danger: bool
@@ -62,25 +62,25 @@ class Facts:
     repeat: bool
 
     @property
-    def tags(self) -> list[str]:
+    def marks(self) -> list[str]:
         named = {"danger": self.danger, f"due_{self.due[:3].lower()}": bool(self.due), "repeat": self.repeat}
-        return [tag for tag, given in named.items() if given]
+        return [mark for mark, given in named.items() if given]
 
     @property
-    def route(self) -> str:
-        if self.want == "MB" or self.issue == "wrong_charge":
-            team = "till"
+    def team(self) -> str:
+        if self.want == "MB" or self.case == "wrong_charge":
+            desk = "till"
         else:
-            team = "bench" if self.issue in ("does_not_work", "question") else "dock"
-        return f"{team}-{1 if self.danger else 2 if self.tags else 3}"
+            desk = "bench" if self.case in ("does_not_work", "question") else "dock"
+        return f"{desk}-{1 if self.danger else 2 if self.marks else 3}"
 
     @property
     def answer(self) -> str:
         """The house's JSON, on one line."""
         day = f"{self.date[0]:02}{MONTHS[self.date[1]][:3].upper()}" if self.date else None
         filed = {
-            "ref": f"AF{self.order}", "item": self.item, "issue": self.issue, "want": self.want, "day": day,
-            "tags": self.tags, "route": self.route,
+            "ref": f"AF{self.order}", "item": self.item, "case": self.case, "want": self.want, "day": day,
+            "marks": self.marks, "team": self.team,
         }  # fmt: skip
         return json.dumps(filed)
 
@@ -98,14 +98,14 @@ class Writer:
         return choices[int(self.rng.random() * len(choices))]
 
     def facts(self) -> Facts:
-        issue = self.pick(list(WANTS))
+        case = self.pick(list(WANTS))
         return Facts(
             order=str(10_000 + int(self.rng.random() * 90_000)),
             item=self.pick(list(ITEMS)),
-            issue=issue,
-            want=self.pick(WANTS[issue]),
+            case=case,
+            want=self.pick(WANTS[case]),
             date=(1 + int(self.rng.random() * 28), int(self.rng.random() * 12)) if self.chance(0.75) else None,
-            danger=issue == "does_not_work" and self.chance(0.35),
+            danger=case == "does_not_work" and self.chance(0.35),
             due=self.pick(WEEKDAYS) if self.chance(0.3) else "",
             repeat=self.chance(0.25),
         )
@@ -162,12 +162,12 @@ class Writer:
     def problem(self, facts: Facts, slots: dict[str, str]) -> list[str]:
         """The sentences that name product, order, date and what is wrong."""
         frame = PHRASES["frame"]
-        issue = self.pick(PHRASES["issue"][facts.issue])
+        case = self.pick(PHRASES["case"][facts.case])
         the_item = self.pick(("the", "my", "our")) + f" {slots['item']}"
         if self.chance(0.6):
             lead = self.say(self.pick(frame["lead_dated" if facts.date else "lead"]), **slots)
             it = self.pick(("it", "it", the_item))
-            return [lead, self.say(issue, it=it, the=the_item, **slots)]
+            return [lead, self.say(case, it=it, the=the_item, **slots)]
         if facts.date:
             noun = self.say(
                 the_item + self.pick((" I ordered on {date}", " from {date}", " we bought on {date}")), **slots
@@ -177,12 +177,12 @@ class Writer:
             noun, later = the_item, [self.say(self.pick(frame["order_later"]), **slots)]
         else:
             noun, later = self.say(the_item + self.pick((" from {order}", " ({order})")), **slots), []
-        return [self.say(issue, it=noun, the=noun, **slots), *later]
+        return [self.say(case, it=noun, the=noun, **slots), *later]
 
     def asides(self, facts: Facts, slots: dict[str, str]) -> list[str]:
         """What the customer asks for, and what else they say, in any order."""
         asks = PHRASES["want"][facts.want]
-        special = asks.get(facts.issue, [])
+        special = asks.get(facts.case, [])
         ask = self.pick(special if special and (self.chance(0.7) or "any" not in asks) else asks["any"])
         extra = PHRASES["extra"]
         asides = [self.say(ask, **slots)]

@@ -47,7 +47,7 @@ class Reader:
         source = PHRASES.read_text(encoding="utf-8")
         phrases = tomllib.loads(source)
         self.words = set(re.findall(r"[a-z']+", source.lower())) | set(WEEKDAYS.split("|"))
-        self.issues = {issue: pattern(lines) for issue, lines in phrases["issue"].items()}
+        self.cases = {case: pattern(lines) for case, lines in phrases["case"].items()}
         self.wants = {
             want: pattern(line for lines in kinds.values() for line in lines) for want, kinds in phrases["want"].items()
         }
@@ -72,14 +72,14 @@ class Reader:
         text = self.spell(text)
         days = re.findall(rf"\b(\d{{1,2}})(?:st|nd|rd|th)? (?:of )?({'|'.join(MONTHS)})[a-z]*\b", text)
         days += [(day, month) for month, day in re.findall(rf"\b({'|'.join(MONTHS)})[a-z]* (\d+)", text)]
-        issues = {issue for issue, wording in self.issues.items() if wording.search(text)}
+        cases = {case for case, wording in self.cases.items() if wording.search(text)}
         wants = {want for want, wording in self.wants.items() if wording.search(text)}
         return {
             "ref": f"AF{number}",
             "day": {f"{int(day):02}{month.upper()}" for day, month in days} or {None},
-            "issue": issues,
-            "want": wants or ({"AN"} if "question" in issues else set()),
-            "tags": ["danger"] * bool(self.danger.search(text))
+            "case": cases,
+            "want": wants or ({"AN"} if "question" in cases else set()),
+            "marks": ["danger"] * bool(self.danger.search(text))
             + [f"due_{day[:3]}" for day in re.findall(rf"\b({WEEKDAYS})\b", text)]
             + ["repeat"] * bool(self.repeat.search(text)),
         }
@@ -126,7 +126,7 @@ def test_every_answer_follows_from_its_ticket_by_the_written_rules() -> None:
     reader = Reader()
     for ticket, answer in both():
         found = reader.read(ticket)
-        wanted = answer | {key: {answer[key]} for key in ("day", "issue", "want")}
+        wanted = answer | {key: {answer[key]} for key in ("day", "case", "want")}
         assert found == {key: wanted[key] for key in found}, ticket
 
 
@@ -135,26 +135,26 @@ def test_the_item_is_the_product_named_and_the_other_one_only_where_the_wrong_on
         text = re.sub(r"\bi saw\b", "", ticket.lower())
         named = {code for code, names in generator.ITEMS.items() for name in names if re.search(rf"\b{name}\b", text)}
         assert answer["item"] in named
-        assert len(named) == 1 or (len(named) == 2 and answer["issue"] == "wrong_item"), ticket
+        assert len(named) == 1 or (len(named) == 2 and answer["case"] == "wrong_item"), ticket
 
 
-def test_routes_and_the_form_are_as_the_rules_say() -> None:
+def test_teams_and_the_form_are_as_the_rules_say() -> None:
     for _, answer in both():
-        assert list(answer) == ["ref", "item", "issue", "want", "day", "tags", "route"]
+        assert list(answer) == ["ref", "item", "case", "want", "day", "marks", "team"]
         team = "dock"
-        if answer["issue"] in ("does_not_work", "question"):
+        if answer["case"] in ("does_not_work", "question"):
             team = "bench"
-        if answer["want"] == "MB" or answer["issue"] == "wrong_charge":
+        if answer["want"] == "MB" or answer["case"] == "wrong_charge":
             team = "till"
-        urgency = 1 if "danger" in answer["tags"] else 2 if answer["tags"] else 3
-        assert answer["route"] == f"{team}-{urgency}"
+        urgency = 1 if "danger" in answer["marks"] else 2 if answer["marks"] else 3
+        assert answer["team"] == f"{team}-{urgency}"
 
 
 def test_the_rules_name_every_code_that_an_answer_uses(generator: ModuleType) -> None:
     rules = (TICKETS / "instructions.md").read_text(encoding="utf-8")
     for code, names in generator.ITEMS.items():
         assert f"{code} {' or '.join(names)}" in rules
-    used = {answer[key] for _, answer in both() for key in ("issue", "want")}
+    used = {answer[key] for _, answer in both() for key in ("case", "want")}
     assert used == set(generator.WANTS) | {"MB", "NW", "FX", "AN"}
     assert all(re.search(rf"\b{code}\b", rules) for code in used)
     example = json.loads(rules.split("Example: ")[1])
