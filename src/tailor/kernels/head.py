@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -23,31 +24,29 @@ def target_logprobs(model: nn.Module, hidden: Tensor, targets: Targets) -> Tenso
     """
     head, finish = find_head(model)
     device = hidden.device
-    rows = torch.as_tensor(targets.rows, dtype=torch.int64, device=device)
-    tokens = torch.as_tensor(targets.tokens, dtype=torch.int64, device=device)
-    if not len(rows):
+    if not len(targets):
         return hidden.float().sum() * torch.zeros(0, device=device)
-    unique, place = rows.unique(return_inverse=True)
-    chosen = hidden.index_select(0, unique)
+    unique, place = np.unique(targets.rows, return_inverse=True)
+    chosen = hidden.index_select(0, _index(unique, device))
 
-    def run(part: Tensor, at: Tensor, wanted: Tensor) -> Tensor:
-        logits = finish(head(part).float())
-        return logits[at, wanted] - logits.logsumexp(-1)[at]
+    def run(rows: Tensor, at: Tensor, tokens: Tensor) -> Tensor:
+        logits = finish(head(rows).float())
+        return logits[at, tokens] - logits.logsumexp(-1)[at]
 
     step = max(1, CHUNK_BYTES // (4 * vocabulary(head)))
     if step >= len(unique):
-        return run(chosen, place, tokens)
-    order = place.argsort(stable=True)
-    edges = torch.searchsorted(place[order], torch.arange(0, len(unique) + step, step, device=device)).tolist()
+        return run(chosen, _index(place, device), _index(targets.tokens, device))
+    order = np.argsort(place, kind="stable")  # targets in the order of their rows, so that chunks are slices
+    firsts = np.arange(0, len(unique), step)
     parts = []
-    for number, (low, high) in enumerate(zip(edges, edges[1:])):
-        at = order[low:high]
-        first = number * step
-        parts.append(
-            checkpoint(run, chosen[first : first + step], place[at] - first, tokens[at], use_reentrant=False)
-        )
-    scattered: Tensor = torch.cat(parts)[order.argsort()]
-    return scattered
+    for first, mine in zip(firsts, np.split(order, np.searchsorted(place[order], firsts[1:]))):
+        at, tokens = _index(place[mine] - first, device), _index(targets.tokens[mine], device)
+        parts.append(checkpoint(run, chosen[first : first + step], at, tokens, use_reentrant=False))
+    return torch.cat(parts).index_select(0, _index(np.argsort(order), device))
+
+
+def _index(values: np.ndarray, device: torch.device) -> Tensor:
+    return torch.as_tensor(values, dtype=torch.int64, device=device)
 
 
 def find_head(model: nn.Module) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:

@@ -81,7 +81,7 @@ def ancestors(segments: Sequence[Segment], first: int = 0) -> Tensor:
     origin = segments[0].start
     size = segments[-1].start + segments[-1].length - origin
     seen = torch.zeros(size, size, dtype=torch.bool)
-    for index, segment in enumerate(segments):
+    for segment in segments:
         rows = slice(segment.start - origin, segment.start - origin + segment.length)
         if segment.parent >= 0:
             parent = segments[segment.parent - first]

@@ -49,7 +49,8 @@ def hidden_states(model: nn.Module, tree: Tree) -> Tensor:
             "attention that keeps rows apart",
             fix="use another model: this one would let rows see each other",
         )
-    return _rows(out)
+    rows: Tensor = out.last_hidden_state[0]
+    return rows
 
 
 def why_not_share(model: nn.Module, max_length: int) -> str:
@@ -147,17 +148,12 @@ def _root_by_root(trunk: Any, ids: Tensor, segments: tuple[Segment, ...], reason
     if any(segment.parent >= 0 for segment in segments):
         raise ModelError(f"prefixes cannot be shared: {reason}", fix="set train.share_prefixes = false")
     parts = [ids[None, segment.start : segment.start + segment.length] for segment in segments]
-    return torch.cat([_rows(trunk(input_ids=part, use_cache=False)) for part in parts])
-
-
-def _rows(out: Any) -> Tensor:
-    rows: Tensor = out.last_hidden_state[0]
-    return rows
+    return torch.cat([trunk(input_ids=part, use_cache=False).last_hidden_state[0] for part in parts])
 
 
 def _plain_logprobs(model: nn.Module, ids: np.ndarray) -> Tensor:
     """log p of each token of `ids` after the first, by the model's own forward pass."""
     causal = find_causal(model)
     row = torch.as_tensor(ids, dtype=torch.int64, device=causal.get_input_embeddings().weight.device)[None]
-    logits = causal(input_ids=row, use_cache=False).logits[0, :-1].float()
+    logits: Tensor = causal(input_ids=row, use_cache=False).logits[0, :-1].float()
     return logits.log_softmax(-1).gather(1, row[0, 1:, None])[:, 0]

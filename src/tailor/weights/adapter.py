@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -85,15 +84,12 @@ def _refuse_unmatched(model: nn.Module, targets: str | tuple[str, ...]) -> None:
     if targets == "all-linear":
         return
     names = [name for name, _ in model.named_modules() if name]
-    tests: dict[str, Callable[[str], Any]]
-    if isinstance(targets, str):
-        try:
-            tests = {targets: re.compile(targets).fullmatch}
-        except re.error as error:
-            raise ConfigError(f"adapter.target_modules = {targets!r} is no regular expression: {error}") from None
-    else:
-        tests = {target: lambda name, end=target: name == end or name.endswith(f".{end}") for target in targets}
-    unmatched = [target for target, test in tests.items() if not any(test(name) for name in names)]
+    asked = [targets] if isinstance(targets, str) else list(targets)
+    try:  # PEFT reads one string as a regular expression, and a list as ends of names
+        patterns = [targets] if isinstance(targets, str) else [rf"(.*\.)?{re.escape(end)}" for end in targets]
+        unmatched = [t for t, pattern in zip(asked, patterns) if not any(re.fullmatch(pattern, n) for n in names)]
+    except re.error as error:
+        raise ConfigError(f"adapter.target_modules = {targets!r} is no regular expression: {error}") from None
     if unmatched:
         linear = {name.rpartition(".")[2] for name, m in model.named_modules() if isinstance(m, nn.Linear)}
         raise ConfigError(

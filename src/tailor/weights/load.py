@@ -116,6 +116,22 @@ def load(
     return loaded
 
 
+@contextlib.contextmanager
+def hushed() -> Iterator[None]:
+    """transformers without its progress bars and remarks: what matters is in the notes, and the screen is ours."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
 def choose_device(wanted: str) -> torch.device:
     """auto: cuda where there is one, else cpu. Raises ResourceError for a device that is not there."""
     if wanted == "auto":
@@ -166,13 +182,14 @@ def _pretrained(folder: Path, config: ModelConfig, dtype: torch.dtype) -> Any:
     from transformers import AutoModelForCausalLM
 
     try:
-        model, report = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=dtype,
-            use_safetensors=True,
-            trust_remote_code=config.trust_remote_code is not None,
-            output_loading_info=True,
-        )
+        with hushed():
+            model, report = AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=dtype,
+                use_safetensors=True,
+                trust_remote_code=config.trust_remote_code is not None,
+                output_loading_info=True,
+            )
     except Exception as error:
         raise _unreadable(config.name, error) from error
     missing = sorted(report["missing_keys"])
@@ -190,8 +207,8 @@ def _fresh(folder: Path, config: ModelConfig, dtype: torch.dtype, seed: int) -> 
 
     trust = config.trust_remote_code is not None
     try:
-        shape = AutoConfig.from_pretrained(folder, trust_remote_code=trust)
-        with torch.random.fork_rng():
+        with hushed(), torch.random.fork_rng():
+            shape = AutoConfig.from_pretrained(folder, trust_remote_code=trust)
             torch.manual_seed(seed)
             model = AutoModelForCausalLM.from_config(shape, dtype=torch.float32, trust_remote_code=trust)
     except Exception as error:
@@ -223,7 +240,8 @@ def _grow(loaded: Loaded, vocabulary: int) -> None:
     size = model.get_input_embeddings().weight.shape[0]
     if vocabulary <= size:
         return
-    model.resize_token_embeddings(vocabulary, mean_resizing=False)
+    with hushed():
+        model.resize_token_embeddings(vocabulary, mean_resizing=False)
     tables = {id(m.weight): m.weight for m in (model.get_input_embeddings(), model.get_output_embeddings())}
     with torch.no_grad():
         for weight in tables.values():

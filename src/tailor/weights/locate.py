@@ -32,7 +32,9 @@ def locate(name: str, revision: str | None = None) -> Path:
     close = difflib.get_close_matches(name, embedded_names(), n=1, cutoff=0.6)
     if HUB_ID.fullmatch(name) and not close:
         return _checked(_snapshot(name, revision), name)
-    fix = f"did you mean {close[0]!r}?" if close else f"embedded: {', '.join(embedded_names())}; else a folder or hub id"
+    fix = (
+        f"did you mean {close[0]!r}?" if close else f"embedded: {', '.join(embedded_names())}; else a folder or hub id"
+    )
     raise ModelError(f"there is no model called {name!r}", fix=fix)
 
 
@@ -44,9 +46,13 @@ def embedded_names() -> list[str]:
 def _checked(folder: Path, name: str) -> Path:
     """`folder`, unless what it lacks makes it unusable."""
     if (folder / "adapter_config.json").exists() and not (folder / "config.json").exists():
-        raise ModelError("this folder holds an adapter, not a model", where=name, fix="name the model it was trained on")
+        raise ModelError(
+            "this folder holds an adapter, not a model", where=name, fix="name the model it was trained on"
+        )
     if not (folder / "config.json").exists():
-        raise ModelError("this model folder has no config.json", where=name, fix="name a folder in transformers' format")
+        raise ModelError(
+            "this model folder has no config.json", where=name, fix="name a folder in transformers' format"
+        )
     if any(folder.glob("*.safetensors")):
         return folder
     pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from tailor.errors import ModelError
 from tailor.run import disk_errors
-from tailor.weights.load import Loaded
+from tailor.weights.load import Loaded, hushed
 
 ADAPTER = "adapter_model.safetensors"
 COMPANIONS = ("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab*", "merges.txt", "chat_template*")
@@ -43,7 +43,7 @@ def save(loaded: Loaded, folder: Path) -> None:
 
 
 def restore(loaded: Loaded, folder: Path) -> None:
-    """Put the values saved in `folder` back into the live parameters, in place. Raises ModelError where they do not fit."""
+    """Put the values saved in `folder` back into the live parameters. Raises ModelError where they do not fit."""
     try:
         if loaded.adapter == "lora":
             _restore_adapter(loaded, folder)
@@ -58,7 +58,8 @@ def restore(loaded: Loaded, folder: Path) -> None:
 def _write(loaded: Loaded, folder: Path) -> None:
     model: Any = loaded.model
     if loaded.adapter != "lora":
-        model.save_pretrained(folder)
+        with hushed():
+            model.save_pretrained(folder)
         return
     config = model.peft_config["default"]
     was, config.inference_mode = config.inference_mode, True  # as PEFT itself saves it
@@ -88,7 +89,8 @@ def _restore_model(loaded: Loaded, folder: Path) -> None:
     """By way of transformers, which knows how each family's names on disk map to its modules."""
     from transformers import AutoModelForCausalLM
 
-    saved = dict(AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).named_parameters())
+    with hushed():
+        saved = dict(AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).named_parameters())
     live = dict(loaded.model.named_parameters())
     _compare({n: p.shape for n, p in live.items()}, {n: p.shape for n, p in saved.items()}, folder)
     with torch.no_grad():
