@@ -10,8 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import torch
+
 from tailor import render
 from tailor.errors import Cancelled, TrainingError
+from tailor.kernels import check_model, why_not_share
 from tailor.records import Progress, quiet
 from tailor.run import Run
 from tailor.train import checkpoint, optim
@@ -31,6 +34,7 @@ def train(
     *,
     loaded: Loaded | None = None,
     look: Look | None = None,
+    say: Callable[[str], None] = lambda text: None,
     tick: Callable[[Tick], None] = lambda tick: None,
     progress: Progress = quiet,
 ) -> Outcome:
@@ -45,16 +49,22 @@ def train(
     renderer = render.load(loaded.folder, thinking=config.model.thinking)
     source = Source.open(run, renderer, progress=progress)
     adapter = attach(loaded, config.adapter, seed=config.run.seed)
+    check_model(loaded.model)
+    alone = why_not_share(loaded.model, source.longest)
+    for note in [*loaded.notes, *([f"prefixes are not shared: {alone}"] if alone else [])]:
+        say(note)
 
     plan = optim.plan(config.optim, rows=len(source.train), adapter=adapter, parameters=loaded.parameters)
     parameters = loaded.trainable()
     optimizer = optim.adamw(parameters, plan)
     looks = plan.look_steps(config.train.validations_per_epoch, len(source.train))
-    step = Step(loaded, method, settings, parameters, config.train, plan.max_grad_norm)
+    share = config.train.share_prefixes and not alone
+    step = Step(loaded, method, settings, parameters, config.train.token_budget, share, plan.max_grad_norm)
 
+    torch.manual_seed(config.run.seed)
     state = checkpoint.resume(run, parameters, optimizer)
     watch = Watch(run, plan, state)
-    run.event("training", step=state.step, steps=plan.steps, adapter=adapter, **plan.facts())
+    run.event("training", step=state.step, adapter=adapter, notes=loaded.notes, not_sharing=alone, **plan.facts())
 
     with stop_requested(run) as stopping:
         while state.step < plan.steps and not state.finished:
@@ -81,10 +91,11 @@ def train(
                 metrics = look(loaded, renderer) if look is not None else {}
                 if watch.validated(value, metrics, config.train):
                     checkpoint.save(run, state, parameters, optimizer, config.train.keep_last)
-            if watch.checkpoint_due(config.train.checkpoint_minutes) or stopping() or state.finished:
-                checkpoint.save(run, state, parameters, optimizer, config.train.keep_last)
             tick(watch.tick())
-            if stopping() and state.step < plan.steps:
+            stop = stopping()
+            if watch.checkpoint_due(config.train.checkpoint_minutes) or stop or state.finished:
+                checkpoint.save(run, state, parameters, optimizer, config.train.keep_last)
+            if stop and state.step < plan.steps:
                 run.event("stopped", step=state.step)
                 raise Cancelled(
                     f"stopped at step {state.step} of {plan.steps}; a checkpoint is written",

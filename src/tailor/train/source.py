@@ -56,6 +56,11 @@ class Source:
         )
         return cls(train, validation, run.config.run.seed)
 
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest Datum."""
+        return max(len(datum) for rows in (self.train, self.validation) for group in rows for datum in group)
+
     def batch(self, step: int, size: int) -> list[Datum]:
         """The Datums of step `step` (from 0): a function of (seed, epoch, index) alone, so that it resumes exactly."""
         datums: list[Datum] = []

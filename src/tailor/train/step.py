@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 
-from tailor.config import TrainConfig
 from tailor.kernels import hidden_states, target_logprobs
 from tailor.records import Datum, Progress, Tree, quiet
 from tailor.render.pack import plant
@@ -28,14 +27,16 @@ class Step:
         method: Any,
         settings: Any,
         parameters: Mapping[str, torch.nn.Parameter],
-        config: TrainConfig,
+        token_budget: int,
+        share: bool,
         max_grad_norm: float,
     ) -> None:
         self.loaded = loaded
         self.method = method
         self.settings = settings
         self.parameters = list(parameters.values())
-        self.config = config
+        self.token_budget = token_budget
+        self.share = share
         self.max_grad_norm = max_grad_norm
 
     def gradients(self, datums: Sequence[Datum]) -> tuple[float, float]:
@@ -45,7 +46,7 @@ class Step:
         self.loaded.model.train()
         units = self.method.units(datums, self.settings)
         loss = 0.0
-        for tree in plant(datums, self.config.token_budget, share=self.config.share_prefixes):
+        for tree in plant(datums, self.token_budget, share=self.share):
             part = self._mean(tree, units)
             part.backward()  # type: ignore[no-untyped-call]
             loss += part.item()
@@ -71,7 +72,7 @@ def validation_loss(step: Step, rows: Rows, progress: Progress = quiet) -> float
     """The method's loss over the validation rows, every trained token weighted as in training."""
     datums = sorted((datum for group in rows for datum in group), key=len)
     units = step.method.units(datums, step.settings)
-    trees = plant(datums, step.config.token_budget, share=step.config.share_prefixes)
+    trees = plant(datums, step.token_budget, share=step.share)
     total = 0.0
     for done, tree in enumerate(trees):
         progress("validation loss", done, len(trees))

@@ -9,6 +9,7 @@ import msgspec
 from tailor import render
 from tailor.completers.local import LocalCompleter
 from tailor.evaluate import arms as ways
+from tailor.evaluate.prompts import choose_shots
 from tailor.records import ArmResult, Completer, Example, Request, Sampling, Scored
 from tailor.run import Run
 from tailor.train.loop import train, tuned
@@ -59,6 +60,7 @@ class Bench:
             self.run,
             loaded=self.loaded,
             look=None if metric == "loss" else self._look(metric),
+            say=self.screen.say,
             tick=self.screen.tick,
             progress=self.screen.progress,
         )
@@ -82,7 +84,7 @@ class Bench:
         """How a prompted arm asks; the shots are train rows, few enough to leave room for the question."""
         if arm == "zero-shot":
             return ways.zero_shot(self.choices.instructions)
-        shots = ways.choose_shots(
+        shots = choose_shots(
             list(self.trained.lines("data/train.jsonl", Example)),
             self.config.eval.shots,
             seed=self.config.run.seed,
@@ -142,7 +144,7 @@ def gather(run: Run, folds: Sequence[Run], metric: str) -> None:
             scored = [msgspec.structs.replace(line, row=row) for row, line in enumerate(scored)]
             if scored:
                 run.write_lines(scores_file(arm, rows), scored)
-                run.write(result_file(arm, rows), ways.summarise(arm, scored, metric))
+                run.write(result_file(arm, rows), ways.summarise(arm, metric, scored))
 
 
 def scores_file(arm: str, rows: str) -> str:

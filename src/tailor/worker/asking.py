@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from tailor import render
-from tailor.advise import verdict as advice
 from tailor.completers.local import LocalCompleter
 from tailor.errors import DataError, RunError
-from tailor.evaluate import compare
-from tailor.records import ArmResult, Completer, Ledger, Scored
+from tailor.records import ArmResult, Completer, Ledger
 from tailor.run import Run
 from tailor.weights.locate import locate
-from tailor.worker.arms import Bench, result_file, scores_file
+from tailor.worker.arms import Bench, result_file
 from tailor.worker.rows import Choices, choose, read
 from tailor.worker.screen import Screen, Silent
+from tailor.worker.story import compare_arms
 
 
 def completers(path: str | Path) -> tuple[Completer, Completer]:
@@ -61,12 +60,7 @@ def evaluate(
             bench.tuned()
         else:
             bench.baseline(arm, "test")
-    results = {arm: below.read_as(result_file(arm, "test"), ArmResult) for arm in arms or config.eval.arms}
-    baseline = advice.best_baseline(results)
-    difference = None
-    if baseline is not None and "tuned" in results:
-        tuned, against = (list(below.lines(scores_file(arm, "test"), Scored)) for arm in ("tuned", baseline))
-        difference = compare.difference("tuned", tuned, baseline, against, metric=choices.metric)
+    results = [below.read_as(result_file(arm, "test"), ArmResult) for arm in arms or config.eval.arms]
     ledger.test = len(rows)
     ledger.check()
     document = {
@@ -74,8 +68,8 @@ def evaluate(
         "evaluation": str(below.path),
         "model": config.model.name,
         "ledger": ledger,
-        "arms": list(results.values()),
-        "difference": difference,
+        "arms": results,
+        "difference": compare_arms(below, results, (), choices.metric),
     }
     below.write("summary.json", document)
     return document

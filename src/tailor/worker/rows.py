@@ -12,8 +12,8 @@ from tailor import formats, metrics, render
 from tailor.config import RunConfig
 from tailor.curate import split as dividing
 from tailor.errors import ConfigError, DataError
-from tailor.evaluate import arms as ways
-from tailor.evaluate import power
+from tailor.evaluate.power import foresight
+from tailor.evaluate.prompts import auto_instructions
 from tailor.records import Example, Ledger, message
 from tailor.run import Run
 from tailor.train.source import prepare as render_once
@@ -65,7 +65,7 @@ def prepare(run: Run, verb: Verb, renderer: render.Renderer, screen: Screen) -> 
         _make_fold(run, number, fold, renderer, screen)
     choices = choose(config, splits.train, renderer, notes)
     if verb == "fit":
-        notes.append(power.statement(len(splits.test) or len(splits.train)))
+        notes.append(foresight(len(splits.test) or len(splits.train)))
     for note in notes:
         screen.say(note)
     choices = msgspec.structs.replace(choices, notes=tuple(notes))
@@ -106,7 +106,7 @@ def choose(config: RunConfig, train: Sequence[Example], renderer: render.Rendere
         notes.append(f"metric: {metric}, {reason}")
     instructions = _instructions(config.eval.instructions)
     if instructions is None:
-        instructions, reason = ways.auto_instructions(answers)
+        instructions, reason = auto_instructions(answers)
         notes.append(f"instructions of the prompted arms: {reason}")
     longest = max(len(renderer.tokenizer.encode(example.answer)) for example in answers)
     return Choices(

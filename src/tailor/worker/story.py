@@ -6,7 +6,7 @@ stopped anywhere, also inside an evaluation, goes on where it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,30 +88,39 @@ def _finish(run: Run, verb: Verb, screen: Screen) -> None:
 
 def _conclude(run: Run, verb: Verb, choices: Choices) -> None:
     """The verdict, the summary that `--json` prints, and the page."""
-    test, validation = _results(run, "test"), _results(run, "validation")
-    difference: Difference | None = None
-    verdict: Verdict | None = None
+    test, difference, verdict = _results(run, "test"), None, None
     if verb == "fit":
-        baseline = advice.best_baseline(validation or test)
-        if baseline is not None and "tuned" in test:
-            tuned, against = (list(run.lines(scores_file(arm, "test"), Scored)) for arm in ("tuned", baseline))
-            difference = compare.difference("tuned", tuned, baseline, against, metric=choices.metric)
-        verdict = advice.decide(
-            test, validation=validation, difference=difference, minimum_gain=run.config.eval.minimum_gain
-        )
+        difference = compare_arms(run, test, _results(run, "validation"), choices.metric)
+        verdict = advice.decide(test, difference, minimum_gain=run.config.eval.minimum_gain)
         run.write("verdict.json", verdict)
-    run.write("summary.json", _summary(run, test.values(), difference, verdict, choices))
+    run.write("summary.json", _summary(run, test, difference, verdict, choices))
     run.state("done")
     report.write(run)
 
 
-def _results(run: Run, rows: str) -> dict[str, ArmResult]:
+def compare_arms(
+    run: Run, test: Sequence[ArmResult], validation: Sequence[ArmResult], metric: str
+) -> Difference | None:
+    """The paired difference on the test rows that decides: tuned against the best baseline, chosen on validation rows.
+
+    Without a tuned arm, few-shot against zero-shot; None where fewer than two arms were measured.
+    """
+    names = [arm.name for arm in test]
+    baseline = advice.best_baseline(validation or test)
+    pair = (advice.TUNED, baseline) if advice.TUNED in names else ("few-shot", "zero-shot")
+    if not set(pair) <= set(names):
+        return None
+    scores = [list(run.lines(scores_file(str(arm), "test"), Scored)) for arm in pair]
+    return compare.difference(scores[0], scores[1], metric, arm=str(pair[0]), against=str(pair[1]))
+
+
+def _results(run: Run, rows: str) -> list[ArmResult]:
     names = [arm for arm in run.config.eval.arms if run.has(result_file(arm, rows))]
-    return {arm: run.read_as(result_file(arm, rows), ArmResult) for arm in names}
+    return [run.read_as(result_file(arm, rows), ArmResult) for arm in names]
 
 
 def _summary(
-    run: Run, arms: Iterable[ArmResult], difference: Difference | None, verdict: Verdict | None, choices: Choices
+    run: Run, arms: Sequence[ArmResult], difference: Difference | None, verdict: Verdict | None, choices: Choices
 ) -> Mapping[str, Any]:
     """The document of `--json`."""
     outcome = run.read("train.json") if run.has("train.json") else None
@@ -124,7 +133,7 @@ def _summary(
         "model": run.config.model.name,
         "method": run.config.method["type"],
         "ledger": ledger,
-        "arms": list(arms),
+        "arms": arms,
         "difference": difference,
         "train": outcome,
         "verdict": verdict,
