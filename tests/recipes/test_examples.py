@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tailor import examples
+from tailor import examples, plugins
 from tailor.config import resolve
 from tailor.errors import ConfigError
 
@@ -47,5 +47,6 @@ def test_what_a_readme_shows_stands_in_the_data(name: str) -> None:
 @pytest.mark.parametrize("recipe", sorted(RECIPES.glob("*/recipe.toml")), ids=lambda path: path.parent.name)
 def test_a_recipe_of_the_repository_resolves(recipe: Path) -> None:
     config = resolve(recipe)
+    assert config.eval.metric in ("auto", *plugins.names("metrics"))
     if config.eval.instructions.startswith("@"):
         assert Path(config.eval.instructions[1:]).is_file()
