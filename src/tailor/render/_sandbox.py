@@ -90,7 +90,7 @@ def _tojson(
 
 
 def compile_template(source: str, date: str) -> jinja2.Template:
-    """`source` in the environment that transformers' `apply_chat_template` sets up, with the clock stopped at `date`."""
+    """`source` in the environment that transformers' `apply_chat_template` sets up, its clock stopped at `date`."""
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[Generation, jinja2.ext.loopcontrols]
     )

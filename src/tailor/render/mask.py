@@ -104,7 +104,10 @@ class Mask:
         for as_text in (False, True):
             arguments: Any = f'{{"x": "{SENTINEL}"}}' if as_text else {"x": SENTINEL}
             call = {"type": "function", "function": {"name": "f", "arguments": arguments}}
-            wire = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "", "tool_calls": [call]}]
+            wire: list[dict[str, Any]] = [
+                {"role": "user", "content": "a"},
+                {"role": "assistant", "content": "", "tool_calls": [call]},
+            ]
             try:
                 (full,) = self.template.render(wire, [], [(2, False)])
             except Refused:

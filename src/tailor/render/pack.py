@@ -52,7 +52,7 @@ class _Item:
 
 
 def _groups(datums: Sequence[Datum]) -> list[list[_Item]]:
-    """The Datums that have something to predict, by group; groups, and the Datums in each, in the order of their ids."""
+    """The Datums that have something to predict, by group; groups and their Datums in the order of their ids."""
     groups: dict[int, list[_Item]] = {}
     for datum in datums:
         weighted = np.flatnonzero(datum.weights)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import msgspec
 
 from tailor.errors import DataError, ModelError
 from tailor.records import Datum, Example, Message, Request, Source
+from tailor.render.cache import Pairs, RowCache
 from tailor.render.conversation import Unrenderable
 from tailor.render.mask import Mask
 from tailor.render.template import PLAIN, Template
@@ -55,6 +57,7 @@ class Renderer:
         digest = hashlib.blake2b((folder / "tokenizer.json").read_bytes(), digest_size=16)
         digest.update(json.dumps([VERSION, self.template.key, sorted(self.tokenizer.eos_ids)]).encode())
         self._fingerprint = digest.hexdigest()
+        self._cache: RowCache | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -93,21 +96,23 @@ class Renderer:
             raise DataError(str(problem), fix=problem.fix) from None
 
     def datums(self, example: Example, group: int) -> list[Datum]:
-        """What a chat, a rated answer or a text trains on: one Datum where turns go on from one another, else one a turn.
+        """What a chat, a rated answer or a text trains on: one Datum where turns go on from each other, else several.
 
         Empty where there is nothing to train on (other kinds, no turn of weight other than 0). Raises DataError, with
         the row's place, where the template cannot write the row.
         """
+        pairs = self._remembered((example.kind, example.messages, example.tools, example.text), self._pairs, example)
+        return [Datum(ids, weights, group, example.source) for ids, weights in pairs]
+
+    def _pairs(self, example: Example) -> Pairs:
         try:
             if example.kind == "text":
-                pairs = [self._mask.document(example.text)] if example.text else []
-            elif example.kind in ("chat", "rated"):
-                pairs = self._mask.spans(self._mask.turns(example.messages, example.tools))
-            else:
-                pairs = []
+                return [self._mask.document(example.text)] if example.text else []
+            if example.kind in ("chat", "rated"):
+                return self._mask.spans(self._mask.turns(example.messages, example.tools))
+            return []
         except Unrenderable as problem:
             raise DataError(str(problem), where=str(example.source), fix=problem.fix) from None
-        return [Datum(ids, weights, group, example.source) for ids, weights in pairs]
 
     def answer_datum(
         self,
@@ -123,16 +128,39 @@ class Renderer:
         Raises DataError where the template cannot write it, or writes turns of the answer that do not go on from one
         another (it rewrites history between them).
         """
-        try:
-            turns = self._mask.turns([*messages, *answer], tools, first=len(messages))
-        except Unrenderable as problem:
-            raise DataError(str(problem), where=str(row), fix=problem.fix) from None
-        pairs = self._mask.spans(turns)
+        pairs = self._remembered(("answer", messages, answer, tools), self._answer_pairs, messages, answer, tools, row)
         if len(pairs) != 1:
             what = "has no turn to train on" if not pairs else "has several turns, which this chat template cannot join"
             raise DataError(f"the answer {label or 'here'} {what}", where=str(row), fix="give one assistant turn")
         ids, weights = pairs[0]
         return Datum(ids, weights, group, row, label)
+
+    def _answer_pairs(
+        self, messages: Sequence[Message], answer: Sequence[Message], tools: Sequence[dict[str, Any]], row: Source
+    ) -> Pairs:
+        try:
+            return self._mask.spans(self._mask.turns([*messages, *answer], tools, first=len(messages)))
+        except Unrenderable as problem:
+            raise DataError(str(problem), where=str(row), fix=problem.fix) from None
+
+    @contextlib.contextmanager
+    def remembering(self, cache: RowCache | None) -> Iterator[None]:
+        """Looks rows up in `cache` before rendering them, and puts them there."""
+        before, self._cache = self._cache, cache
+        try:
+            yield
+        finally:
+            self._cache = before
+
+    def _remembered(self, content: Any, produce: Callable[..., Pairs], *args: Any) -> Pairs:
+        if self._cache is None:
+            return produce(*args)
+        key = hashlib.blake2b(msgspec.json.encode(content), digest_size=16).digest()
+        pairs = self._cache.get(key)
+        if pairs is None:
+            pairs = produce(*args)
+            self._cache.put(key, pairs)
+        return pairs
 
     def text(self, messages: Sequence[Message], tools: Sequence[dict[str, Any]] = ()) -> str:
         """The serving prompt as text, for people to read."""
@@ -141,10 +169,3 @@ class Renderer:
         except Unrenderable as problem:
             raise DataError(str(problem), fix=problem.fix) from None
         return text.replace(mark, "") if mark else text
-
-
-def spans(weights: np.ndarray) -> list[tuple[int, int, float]]:
-    """Runs of equal weight as (start, end, weight)."""
-    edges = np.flatnonzero(np.diff(weights)) + 1
-    starts = [0, *edges.tolist()] if len(weights) else []
-    return [(a, b, float(weights[a])) for a, b in zip(starts, [*starts[1:], len(weights)], strict=True)]

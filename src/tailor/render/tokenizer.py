@@ -41,9 +41,15 @@ class Files:
         return cls(folder, *(_read_object(folder / name) for name in names))
 
     @property
+    def text_config(self) -> dict[str, Any]:
+        """The language model's part of a multimodal configuration."""
+        nested = self.config.get("text_config")
+        return nested if isinstance(nested, dict) else {}
+
+    @property
     def context(self) -> int | None:
         """Longest sequence that the model was made for, in tokens; None where no file says it."""
-        text = {**self.config, **self.config.get("text_config", {})}
+        text = {**self.config, **self.text_config}
         for key in ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len"):
             if isinstance(text.get(key), int):
                 return int(text[key])
@@ -64,7 +70,7 @@ def _read_object(path: Path) -> dict[str, Any]:
 
 
 class TextTokenizer:
-    """Text <-> ids. Adds nothing by itself: a chat template writes its BOS, and `document` knows the tokenizer's custom."""
+    """Text <-> ids. Adds nothing by itself: a chat template writes its BOS, `document` knows the tokenizer's custom."""
 
     def __init__(self, backend: Backend, files: Files) -> None:
         """Raises ModelError where no end-of-text token can be found."""
@@ -142,39 +148,40 @@ class TextTokenizer:
     def _add_missing_special(self) -> None:
         """Tokens that the configuration calls special are special, also where tokenizer.json does not say so."""
         known = {token.content for token in self.backend.get_added_tokens_decoder().values() if token.special}
-        missing = [t for t in self.special.values() if t not in known and self.backend.token_to_id(t) is not None]
+        missing = [t for t in self.special.values() if t not in known and self._index(t) is not None]
         self.backend.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in missing])
 
     def _find_eos(self, files: Files) -> frozenset[int]:
         found: set[int] = set()
-        for source in (files.generation, files.config, files.config.get("text_config", {})):
+        for source in (files.generation, files.config, files.text_config):
             value = source.get("eos_token_id")
-            found |= {value} if isinstance(value, int) else set(value or ())
-        named = self.backend.token_to_id(self.special["eos_token"]) if "eos_token" in self.special else None
-        if named is not None:
-            found.add(named)
-        found = {index for index in found if index < self.vocabulary}
+            found.update([value] if isinstance(value, int) else value or ())
+        named = self._index(self.special.get("eos_token"))
+        found = {index for index in found if index < self.vocabulary} | ({named} if named is not None else set())
         if not found:
-            guess = next((text for text in ENDS if self.backend.token_to_id(text) is not None), None)
-            if guess is None:
+            guess = next((text for text in ENDS if self._index(text) is not None), None)
+            named = self._index(guess)
+            if named is None:
                 raise ModelError(
                     "this model names no token that ends a text",
                     where=str(files.folder),
                     fix='set "eos_token" in tokenizer_config.json',
                 )
             self.notes.append(f"the model names no end-of-text token; {guess} is taken")
-            found, named = {self.backend.token_to_id(guess)}, self.backend.token_to_id(guess)
-            self.special["eos_token"] = guess
-        self.eos_id = named if named is not None else min(found)
-        self.special.setdefault("eos_token", self.token(self.eos_id))
+            found = {named}
+        self.eos_id = min(found) if named is None else named
+        self.special["eos_token"] = self.token(self.eos_id)
         return frozenset(found)
+
+    def _index(self, text: str | None) -> int | None:
+        index: int | None = self.backend.token_to_id(text) if text else None
+        return index
 
     def _find_pad(self, files: Files) -> int:
         """Padding is always masked, so a model without a pad token needs no new one."""
-        if "pad_token" in self.special:
-            index = self.backend.token_to_id(self.special["pad_token"])
-            if index is not None:
-                return int(index)
+        named = self._index(self.special.get("pad_token"))
+        if named is not None:
+            return named
         for source in (files.generation, files.config):
             value = source.get("pad_token_id")
             if isinstance(value, int) and 0 <= value < self.vocabulary:
