@@ -37,17 +37,26 @@ _SPAN = float(1 << 64)
 
 
 @dataclass
+class Fold:
+    """One way to hold rows out: `test` stands in no other fold's test."""
+
+    train: list[Example]
+    validation: list[Example]
+    test: list[Example]
+
+
+@dataclass
 class Splits:
     """The rows of each side in the order they were read, and in words what was done.
 
-    `folds` is set where rows are too few to set some aside: pairs (train, held out) that hold every row of `train` out
-    once; `test` is then empty.
+    `folds` is set where rows are too few to set some aside: together they hold every row of `train` and `validation`
+    out once; `test` is then empty.
     """
 
     train: list[Example]
     validation: list[Example]
     test: list[Example]
-    folds: list[tuple[list[Example], list[Example]]] | None = None
+    folds: list[Fold] | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -59,10 +68,12 @@ def split(
     data: DataConfig,
     eval: EvalConfig,
     ledger: Ledger,
+    held_out: bool = True,
 ) -> Splits:
     """Divide rows so that no prompt and no group stands on two sides; see the head of this file.
 
-    `validation` and `test` are rows of files given for them, or empty. Sets `ledger.train`, `validation` and `test`
+    `validation` and `test` are rows of files given for them, or empty; without `held_out` no test rows are set aside
+    (nothing will be measured). Sets `ledger.train`, `validation` and `test`
     (with folds, every row counts as train) and adds the rows that leave; `ledger.rows_in` is the reader's.
     Raises DataError where nothing is left to train on or to hold out, ConfigError where the shares leave nothing.
     """
@@ -74,30 +85,31 @@ def split(
     if not train:
         raise DataError("there are no rows to train on")
     result = Splits(list(train), list(validation), list(test))
-    with_folds = not test and len(train) < FOLDS_UNDER
-    if not test and not with_folds:
-        result.train, result.test = _set_aside(result.train, data.test_share, lambda place: place)
+    with_folds = held_out and not test and len(train) < FOLDS_UNDER
+    if held_out and not test and not with_folds:
+        leave = 1 if validation else 2  # units: one to train on, one to validate
+        result.train, result.test = _set_aside(train, data.test_share, lambda place: place, leave=leave)
         result.notes.append(_set_aside_note("test", result.test, train, data.test_share))
     _drop_shared(result, "test", ledger)
-    if not validation and not with_folds:
+    if with_folds:
+        result.folds = [_fold(train, test, result.validation, data) for train, test in _folds(result.train, eval.folds)]
+        result.notes.append(
+            f"{len(result.train):,} rows are too few to set test rows aside: "
+            f"{len(result.folds)} folds, every row held out once"
+        )
+    if not validation:
         before = result.train
         result.train, result.validation = _set_aside(
             before, data.validation_share, lambda place: 1 - place, most=data.max_validation
         )
         result.notes.append(_set_aside_note("validation", result.validation, before, data.validation_share))
-    _drop_shared(result, "validation", ledger)
+        _drop_shared(result, "validation", ledger)
     if not result.train:
         raise DataError(
             "every training row stands in the validation or test rows too, so nothing is left to train on",
             fix="give other files for validation and test, or none: tailor then sets rows aside by itself",
         )
-    if with_folds:
-        result.folds = _folds(result.train, eval.folds)
-        result.notes.append(
-            f"{len(result.train):,} rows are too few to set test rows aside: "
-            f"{len(result.folds)} folds, every row held out once"
-        )
-    else:
+    if not with_folds:
         result.notes += _label_notes(result)
     ledger.train, ledger.validation, ledger.test = len(result.train), len(result.validation), len(result.test)
     return result
@@ -183,18 +195,18 @@ def _drop_shared(result: Splits, side: str, ledger: Ledger) -> None:
 
 
 def _set_aside(
-    rows: Sequence[Example], share: float, rank: Callable[[float], float], most: int | None = None
+    rows: Sequence[Example], share: float, rank: Callable[[float], float], *, most: int | None = None, leave: int = 1
 ) -> tuple[list[Example], list[Example]]:
     """(rows that stay, rows set aside): units whose rank is under `share`, lowest first, up to `most` rows.
 
-    At least one unit is set aside and at least one stays, where there are two.
+    At least one unit is set aside, and at least `leave` stay where there are that many more.
     """
     units = [_unit(example) for example in rows]
     sizes = Counter(units)
     ranked = sorted((rank(_place(unit)), unit) for unit in sizes)
     count = len(rows) if most is None else most
     taken: set[bytes] = set()
-    for position, unit in ranked[:-1]:
+    for position, unit in ranked[: max(len(ranked) - leave, min(1, len(ranked) - 1))]:
         count -= sizes[unit]
         if taken and (position >= share or count < 0):
             break
@@ -214,6 +226,14 @@ def _set_aside_note(side: str, aside: Sequence[Example], rows: Sequence[Example]
         return "no validation rows: all training rows share one prompt or one group"
     by = "group" if any(example.group is not None for example in aside) else "prompt"
     return f"{side}: {len(aside):,} of {len(rows):,} rows set aside by a hash of their {by} (wanted {share:.0%})"
+
+
+def _fold(train: list[Example], test: list[Example], validation: list[Example], data: DataConfig) -> Fold:
+    """A fold with validation rows of its own, where no file was given for them."""
+    if validation:
+        return Fold(train, validation, test)
+    stay, aside = _set_aside(train, data.validation_share, lambda place: 1 - place, most=data.max_validation)
+    return Fold(stay, aside, test)
 
 
 def _folds(rows: Sequence[Example], count: int) -> list[tuple[list[Example], list[Example]]]:

@@ -215,7 +215,7 @@ def corpus_bootstrap(
     draws = np.array(
         [
             statistic(np.concatenate([members[unit] for unit in rng.integers(0, len(members), len(members))]))
-            for _ in range(int(np.clip(1_000_000 // n, 200, 2_000)))
+            for _ in range(int(np.clip(3_000_000 // n, 500, 2_000)))
         ]
     )
     count = len(members)
