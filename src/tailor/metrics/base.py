@@ -3,49 +3,55 @@
     DESCRIPTION            one line for the table of metrics
     AGGREGATE              how scores become one number: "proportion" (each 0 or 1), "mean", or "corpus"
     score(example, completion) -> Score      between 0 (worst) and 1 (as wanted)
-    aggregate(pairs) -> float                corpus metrics only: pairs of (wanted, given) -> one number in 0..1
-    configured(settings) -> score            optional: the score function under the run's evaluation settings
+    aggregate(pairs) -> float                corpus metrics only: (wanted, given) of all rows -> one number in 0..1
+    SAMPLES                (wanted, given, score) that the contract suite checks
 
-What a model says is untrusted: a score never raises for it, whatever it holds, and takes time in proportion to its
-length. A text is compared without the blanks around it.
+What a model says is untrusted: a score is given for it whatever it holds, in time that its length bounds. Texts are
+compared without the blanks around them. A refused completion scores 0, also where nothing was wanted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Sequence
 from typing import Literal
 
-from tailor.records import Completion, Example, Score
+from tailor.records import Completion, Score
 
 Aggregate = Literal["proportion", "mean", "corpus"]
 Pairs = Sequence[tuple[str, str]]
+Samples = tuple[tuple[str, str, float], ...]
 REFUSED = "the prompt is longer than the model's context"
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A metric ready to use: its file's parts, bound to the run's evaluation settings."""
+def scored(metric: str, completion: Completion, value: float, detail: str = "") -> Score:
+    """A score between 0 and 1; `detail` is kept where it is not 1."""
+    if completion.finish_reason == "refused":
+        return Score(metric=metric, value=0.0, detail=REFUSED)
+    return Score(metric=metric, value=float(value), detail="" if value == 1 else detail)
 
-    name: str
-    description: str
-    aggregate: Aggregate
-    score_answered: Callable[[Example, Completion], Score]
-    corpus: Callable[[Pairs], float] | None = None
 
-    def score(self, example: Example, completion: Completion) -> Score:
-        """The score of one completion; 0 for one that was refused, whatever was wanted."""
-        if completion.finish_reason == "refused":
-            return Score(metric=self.name, value=0.0, detail=REFUSED)
-        return self.score_answered(example, completion)
+def compared(wanted: str, given: str) -> str:
+    """The detail of a comparison that failed."""
+    return f"wanted {shown(wanted)}, given {shown(given)}"
 
 
 def shown(text: str, limit: int = 80) -> str:
-    """`text` cut for a detail, quoted, safe to print and to save."""
-    cut = text if len(text) <= limit else text[: limit - 1] + "…"
-    return ascii(cut) if any(0xD800 <= ord(char) <= 0xDFFF for char in cut) else repr(cut)
+    """`text` cut and quoted, safe to print and to save."""
+    return repr(_cut(text, limit))  # escapes control characters and lone surrogates
 
 
-def verdict(metric: str, right: bool, detail: str) -> Score:
-    """A yes/no score; the detail is kept where it is no."""
-    return Score(metric=metric, value=float(right), detail="" if right else detail)
+def clean(text: str, limit: int = 80) -> str:
+    """`text` cut, without quotes, safe to print and to save."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in _cut(text, limit))
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def normalised(text: str) -> str:
+    """`text` without differences that seldom matter: Unicode form (NFKC), case, blanks, a full stop or the like at the
+    end."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return " ".join(folded.split()).rstrip(".!?,;: ")
