@@ -103,13 +103,14 @@ def test_folds_hold_every_row_out_once_and_share_no_prompt(numbers: list[int]) -
         return
     result, ledger = run(data)
     assert result.folds is not None
-    assert result.train == data and result.test == [] and ledger.train == len(data)
-    held = [example.source.line for _, fold in result.folds for example in fold]
+    assert result.test == [] and ledger.train + ledger.validation == len(data)
+    held = [example.source.line for fold in result.folds for example in fold.test]
     assert sorted(held) == list(range(len(data)))
-    for train, fold in result.folds:
-        assert train and fold
-        assert not {prompt_of(e) for e in train} & {prompt_of(e) for e in fold}
-        assert len(train) + len(fold) == len(data)
+    for fold in result.folds:
+        assert fold.train and fold.test
+        sides = [{prompt_of(e) for e in side} for side in (fold.train, fold.validation, fold.test)]
+        assert sum(map(len, sides)) == len(set().union(*sides))
+        assert len(fold.train) + len(fold.validation) + len(fold.test) == len(data)
 
 
 # ----------------------------------------------------------------------------------------------------- what happens
@@ -218,14 +219,40 @@ def test_folds_are_stratified() -> None:
     data = [row(f"q{n}", "rare" if n < 10 else "common", line=n) for n in range(100)]
     result, _ = run(data)
     assert result.folds is not None and len(result.folds) == 5
-    assert [len(held) for _, held in result.folds] == [20] * 5
-    assert [sum(e.answer == "rare" for e in held) for _, held in result.folds] == [2] * 5
-    assert result.notes == ["100 rows are too few to set test rows aside: 5 folds, every row held out once"]
+    assert [len(fold.test) for fold in result.folds] == [20] * 5
+    assert [sum(e.answer == "rare" for e in fold.test) for fold in result.folds] == [2] * 5
+    assert "100 rows are too few to set test rows aside: 5 folds, every row held out once" in result.notes
+
+
+def test_without_held_out_rows_all_but_validation_are_trained_on() -> None:
+    for count in (100, 1000):
+        ledger = Ledger(rows_in=count)
+        result = split(rows(count), [], [], data=DataConfig(), eval=EvalConfig(), ledger=ledger, held_out=False)
+        assert result.folds is None and result.test == []
+        assert len(result.train) + len(result.validation) == count
+        assert result.validation
+
+
+def test_given_validation_rows_serve_every_fold() -> None:
+    result, _ = run(rows(30), rows(4, start=500))
+    assert result.folds is not None
+    assert all(fold.validation == result.validation for fold in result.folds)
+    assert all(len(fold.train) + len(fold.test) == 30 for fold in result.folds)
+
+
+@pytest.mark.parametrize("count", [20, 500])
+def test_nothing_is_held_out_where_nothing_will_be_measured(count: int) -> None:
+    ledger = Ledger(rows_in=count)
+    result = split(rows(count), [], [], data=DataConfig(), eval=EvalConfig(), ledger=ledger, held_out=False)
+    ledger.check()
+    assert result.test == [] and result.folds is None
+    assert 0 < len(result.validation) < count / 4
+    assert len(result.train) + len(result.validation) == count
 
 
 def test_two_rows_make_two_folds_and_one_row_is_refused() -> None:
     result, _ = run(rows(2))
-    assert result.folds is not None and [len(held) for _, held in result.folds] == [1, 1]
+    assert result.folds is not None and [len(fold.test) for fold in result.folds] == [1, 1]
     with pytest.raises(DataError, match="one row is not enough"):
         run(rows(1))
     with pytest.raises(DataError, match="no rows"):

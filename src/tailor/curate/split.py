@@ -33,12 +33,13 @@ from tailor.records import Example, Ledger, Message, Reasoning, Text, ToolResult
 FOLDS_UNDER = 200  # rows: a fifth of fewer shows no difference under about 20 points; folds hold every row out once
 _LONGEST_LABEL = 64
 _ROWS_A_LABEL = 3
+_ONE_UNIT = "all rows share one prompt or one group, so none can be held out"
 _SPAN = float(1 << 64)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Fold:
-    """One way to hold rows out: `test` stands in no other fold's test."""
+    """One division of few rows: what is trained on, what chooses, what is held out (in no other fold's `test`)."""
 
     train: list[Example]
     validation: list[Example]
@@ -72,10 +73,11 @@ def split(
 ) -> Splits:
     """Divide rows so that no prompt and no group stands on two sides; see the head of this file.
 
-    `validation` and `test` are rows of files given for them, or empty; without `held_out` no test rows are set aside
-    (nothing will be measured). Sets `ledger.train`, `validation` and `test`
-    (with folds, every row counts as train) and adds the rows that leave; `ledger.rows_in` is the reader's.
-    Raises DataError where nothing is left to train on or to hold out, ConfigError where the shares leave nothing.
+    `validation` and `test` are rows of files given for them, or empty; without `held_out` no test rows are set aside,
+    for training that is not followed by a measurement. Sets `ledger.train`, `validation` and `test` to the sides'
+    sizes (with folds, to those of the training on all rows that follows them) and adds the rows that leave;
+    `ledger.rows_in` is the reader's. Raises DataError where nothing is left to train on or to hold out, ConfigError
+    where the shares leave nothing.
     """
     if data.test_share + data.validation_share >= 1:
         raise ConfigError(
@@ -91,8 +93,9 @@ def split(
         result.train, result.test = _set_aside(train, data.test_share, lambda place: place, leave=leave)
         result.notes.append(_set_aside_note("test", result.test, train, data.test_share))
     _drop_shared(result, "test", ledger)
-    if with_folds:
-        result.folds = [_fold(train, test, result.validation, data) for train, test in _folds(result.train, eval.folds)]
+    _drop_shared(result, "validation", ledger)
+    if with_folds and result.train:
+        result.folds = _folds(result.train, result.validation, eval.folds, data.validation_share)
         result.notes.append(
             f"{len(result.train):,} rows are too few to set test rows aside: "
             f"{len(result.folds)} folds, every row held out once"
@@ -220,7 +223,7 @@ def _set_aside_note(side: str, aside: Sequence[Example], rows: Sequence[Example]
     if not aside:
         if side == "test":
             raise DataError(
-                "all rows share one prompt or one group, so none can be held out",
+                _ONE_UNIT,
                 fix="give held-out rows with --test, or another --group",
             )
         return "no validation rows: all training rows share one prompt or one group"
@@ -228,44 +231,51 @@ def _set_aside_note(side: str, aside: Sequence[Example], rows: Sequence[Example]
     return f"{side}: {len(aside):,} of {len(rows):,} rows set aside by a hash of their {by} (wanted {share:.0%})"
 
 
-def _fold(train: list[Example], test: list[Example], validation: list[Example], data: DataConfig) -> Fold:
-    """A fold with validation rows of its own, where no file was given for them."""
-    if validation:
-        return Fold(train, validation, test)
-    stay, aside = _set_aside(train, data.validation_share, lambda place: 1 - place, most=data.max_validation)
-    return Fold(stay, aside, test)
+def _folds(rows: Sequence[Example], validation: list[Example], count: int, share: float) -> list[Fold]:
+    """Units dealt label by label, in the order of their hash, to the fold with fewest rows.
 
-
-def _folds(rows: Sequence[Example], count: int) -> list[tuple[list[Example], list[Example]]]:
-    """Pairs (train, held out): units dealt label by label, in the order of their hash, to the fold with fewest rows."""
+    Where no validation rows were given, those of a fold come from the next one, so that each row chooses at most once.
+    A row of another group that asks what a fold holds out does not train there.
+    """
     units = [_unit(example) for example in rows]
     sizes = Counter(units)
     if len(sizes) < 2:
         raise DataError(
-            "all rows share one prompt or one group, so none can be held out"
-            if len(rows) > 1
-            else "one row is not enough: nothing can be held out",
+            _ONE_UNIT if len(rows) > 1 else "one row is not enough: nothing can be held out",
             fix="add rows, or give held-out rows with --test",
         )
-    labels = _labels(rows) or [""] * len(rows)
-    label_of = dict(zip(reversed(units), reversed(labels)))  # the label of a unit's first row
+    label_of = dict(zip(reversed(units), reversed(_labels(rows) or [""] * len(rows))))  # that of a unit's first row
     filled = [0] * min(count, len(sizes))
     fold_of: dict[bytes, int] = {}
     for unit in sorted(sizes, key=lambda unit: (label_of[unit], _place(unit))):
-        fold = filled.index(min(filled))
-        fold_of[unit] = fold
-        filled[fold] += sizes[unit]
+        fold_of[unit] = filled.index(min(filled))
+        filled[fold_of[unit]] += sizes[unit]
     folds = []
     for fold in range(len(filled)):
-        held = [example for example, unit in zip(rows, units) if fold_of[unit] == fold]
-        prompts = {prompt_keys(example)[-1] for example in held}
-        train = [
-            example
-            for example, unit in zip(rows, units)
-            if fold_of[unit] != fold and prompts.isdisjoint(prompt_keys(example))
-        ]
-        folds.append((train, held))
+        choosing = set() if validation else _choosing(fold_of, (fold + 1) % len(filled), sizes, share * len(rows))
+        test = [example for example, unit in zip(rows, units) if fold_of[unit] == fold]
+        held = validation or [example for example, unit in zip(rows, units) if unit in choosing]
+        rest = [e for e, unit in zip(rows, units) if fold_of[unit] != fold and unit not in choosing]
+        held = _without(held, test)
+        folds.append(Fold(_without(rest, [*test, *held]), held, test))
     return folds
+
+
+def _choosing(fold_of: dict[bytes, int], fold: int, sizes: Counter[bytes], wanted: float) -> set[bytes]:
+    """Units of `fold` that hold about `wanted` rows, at least one; none where nothing would be left to train on."""
+    chosen: set[bytes] = set()
+    for unit in sorted((unit for unit, its in fold_of.items() if its == fold), key=_place):
+        if wanted <= 0 or len(fold_of) < 3:
+            break
+        chosen.add(unit)
+        wanted -= sizes[unit]
+    return chosen
+
+
+def _without(rows: Sequence[Example], held: Sequence[Example]) -> list[Example]:
+    """The rows that hold no prompt of `held`."""
+    prompts = {prompt_keys(example)[-1] for example in held}
+    return [example for example in rows if prompts.isdisjoint(prompt_keys(example))]
 
 
 # ------------------------------------------------------------------------------------------------------- labels
