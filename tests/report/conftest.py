@@ -93,8 +93,8 @@ def summary(n: int) -> dict[str, Any]:
         },
         "verdict": {
             "decision": "tune",
-            "sentence": "Tuning is worth it: exact 0.902 on 3,080 held-out rows, 0.554 above few-shot (95% interval "
-            "0.535 to 0.573), at a twentieth of the prompt tokens.",
+            "sentence": "Tune: 90.2% right on 3,080 held-out rows against 34.8% for few-shot, a gain of 55.4 points "
+            "(95% interval 53.5 to 57.3), with 4% of its prompt tokens.",
             "rows_needed": {"held_out": None, "training": None},
         },
         "notes": [

@@ -41,15 +41,25 @@ class Rule:
 
 
 def intervals(
-    name: str, rows: Sequence[Interval], *, width: int, title: str, axis: str, rules: Sequence[Rule] = ()
+    name: str,
+    rows: Sequence[Interval],
+    *,
+    width: int,
+    title: str,
+    axis: str,
+    rules: Sequence[Rule] = (),
+    limits: tuple[float, float] | None = None,
 ) -> Markup:
-    """A forest plot: one row an interval, on one axis. On a narrow drawing the labels stand above their interval."""
+    """A forest plot: one row an interval, on one axis that never leaves `limits`.
+
+    On a narrow drawing the labels stand above their interval.
+    """
     narrow = width < 500
     left, right = (6.0, width - 6.0) if narrow else (150.0, width - 204.0)
     top, pitch = 4.0 + 16 * len(rules), 50.0 if narrow else 38.0
     bottom = top + pitch * len(rows)
     ends = [end for row in rows for end in (row.ci or (row.value, row.value))]
-    x = Scale(*spread([*ends, *(rule.value for rule in rules)]), left, right)
+    x = Scale(*spread([*ends, *(rule.value for rule in rules)], limits), left, right)
     body = _x_axis(x, top, bottom, axis)
     for index, rule in enumerate(rules):
         at = x(rule.value)
@@ -115,7 +125,11 @@ def lines(
     x_values = [x for line in series for x, _ in line.points]
     log = min(y_values) > 0 and max(y_values) / min(y_values) > 15
     x = Scale(0, max([*x_values, 1.0]), left, right)
-    low, high = (min(y_values) / 1.1, max(y_values) * 1.1) if log else spread(y_values)
+    low, high = (
+        (min(y_values) / 1.1, max(y_values) * 1.1)
+        if log
+        else spread(y_values, (0.0, float("inf")) if min(y_values) >= 0 else None)
+    )
     y = Scale(low, high, bottom, top, log)
     body, ticks = [], y.ticks()
     body.append(tag("text", f"{axis}{', log scale' if log else ''}", x=0, y=12, class_="small"))

@@ -60,21 +60,23 @@ class Sample:
     answers: tuple[Answer, ...]
 
 
-def tally(tuned: Mapping[int, Mark], base: Mapping[int, Mark]) -> dict[Group, int]:
-    """On how many of the rows that both scored the first is better, the same, worse."""
+def tally(tuned: Mapping[int, Mark], base: Mapping[int, Mark], sign: int = 1) -> dict[Group, int]:
+    """On how many of the rows that both scored the first is better, the same, worse; `sign` -1: lower is better."""
     result: dict[Group, int] = {"better": 0, "same": 0, "worse": 0}
     for row in tuned.keys() & base.keys():
-        result[_group(tuned[row].score - base[row].score)] += 1
+        result[_group(sign * (tuned[row].score - base[row].score))] += 1
     return result
 
 
-def choose(tuned: Mapping[int, Mark], base: Mapping[int, Mark], n: int = 10) -> list[tuple[int, Group]]:
+def choose(
+    tuned: Mapping[int, Mark], base: Mapping[int, Mark], n: int = 10, *, sign: int = 1
+) -> list[tuple[int, Group]]:
     """At most `n` rows: the largest gains and the largest losses, half each where there are enough, then the worst of
     the rest. Ties fall in a fixed order that does not follow the file, so they are a sample and not its first rows.
-    With no rows in common the rows that the first scored lowest."""
+    With no rows in common the worst rows of the first. `sign` is -1 where lower scores are better."""
     shared = tuned.keys() & base.keys()
-    gain = {row: tuned[row].score - base[row].score for row in shared} or dict.fromkeys(tuned, 0.0)
-    ranked = sorted(gain, key=lambda row: (-abs(gain[row]), tuned[row].score, _scatter(row)))
+    gain = {row: sign * (tuned[row].score - base[row].score) for row in shared} or dict.fromkeys(tuned, 0.0)
+    ranked = sorted(gain, key=lambda row: (-abs(gain[row]), sign * tuned[row].score, _scatter(row)))
     groups: dict[Group, list[int]] = {"better": [], "worse": [], "same": []}
     for row in ranked:
         groups[_group(gain[row])].append(row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -11,14 +11,16 @@ from msgspec import Struct
 from tailor.config import RunConfig
 from tailor.errors import RunError
 from tailor.records import ArmResult, Difference, Ledger, Scored, Verdict
+from tailor.report.units import Units, units
 from tailor.run import Run
 
 T = TypeVar("T")
 
 
 class Training(Struct, frozen=True):
-    """The part `train` of the summary."""
+    """What training came to: `train.json`, and the part `train` of the summary."""
 
+    adapter: str | None = None
     steps: int | None = None
     epochs: float | None = None
     seconds: float | None = None
@@ -39,6 +41,13 @@ class Summary(Struct, frozen=True):
     train: Training | None = None
     verdict: Verdict | None = None
     notes: tuple[str, ...] | None = None
+
+
+class Choices(Struct, frozen=True):
+    """`choices.json`: what was decided before the first measurement."""
+
+    metric: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class Mark(Struct, frozen=True):
@@ -69,7 +78,7 @@ class State(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A row of the table of arms; `ci` and `seconds` are None where the run stopped before they were worked out."""
+    """A row of the table of arms; `ci` and `seconds` are None where the run stopped before all rows were scored."""
 
     name: str
     metric: str
@@ -92,13 +101,21 @@ class Facts:
     summary: Summary
     verdict: Verdict | None
     ledger: Ledger | None
+    train: Training | None
+    notes: tuple[str, ...]
+    units: Units
     arms: list[Arm]
     marks: dict[str, dict[int, Mark]]
     metrics: list[Metric]
     config: dict[str, Any]
     environment: dict[str, Any]
-    state: State | None
+    finished: bool
     missing: list[str]
+
+    @property
+    def verb(self) -> str:
+        """`fit`, or `train` for a run that was asked to do no more."""
+        return "train" if self.environment.get("verb") == "train" else "fit"
 
     @property
     def pair(self) -> tuple[str, str | None] | None:
@@ -106,7 +123,8 @@ class Facts:
         other arm. None where no row was scored."""
         if self.summary.difference:
             return self.summary.difference.arm, self.summary.difference.against
-        ranked = [arm.name for arm in sorted(self.arms, key=lambda arm: -arm.score) if arm.name in self.marks]
+        best_first = sorted(self.arms, key=lambda arm: -self.units.sign * arm.score)
+        ranked = [arm.name for arm in best_first if arm.name in self.marks]
         if not ranked:
             return None
         first = "tuned" if "tuned" in ranked else ranked[0]
@@ -125,41 +143,46 @@ class Setting:
 def gather(run: Run) -> Facts:
     """Reads the run folder."""
     missing: list[str] = []
-    state = _document(run, "state.json", State, [])
     summary = _document(run, "summary.json", Summary, missing)
+    finished = summary is not None
     if summary is None:
         summary = Summary()
         if not missing:
-            when = f" (it was last at: {state.phase}, {state.time})" if state and state.phase else ""
-            missing.append(f"There is no summary: the run is still at work or was stopped{when}.")
+            state = _document(run, "state.json", State, missing) or State()
+            when = f" It was last at: {state.phase}, {state.time}." if state.phase else ""
+            missing.append(f"The run is still at work or was stopped before its end.{when}")
+    choices = _document(run, "choices.json", Choices, missing) or Choices()
     verdict = summary.verdict or _document(run, "verdict.json", Verdict, missing)
     ledger = _document(run, "data/ledger.json", Ledger, missing) or summary.ledger
     marks = {name: rows for name in _scored_arms(run) if (rows := _marks(run, name, missing))}
     metrics = list(_lines(run, "metrics.jsonl", Metric, missing))
     config: dict[str, Any] = _document(run, "config.json", dict[str, Any], missing) or {}
     environment: dict[str, Any] = _document(run, "environment.json", dict[str, Any], missing) or {}
+    arms = _arms(run, summary, marks, choices.metric, missing)
     facts = Facts(
         name=run.path.resolve().name,
         path=summary.run or str(run.path),
         summary=summary,
         verdict=verdict,
         ledger=ledger,
-        arms=_arms(summary, marks, config),
+        train=summary.train or _document(run, "train.json", Training, missing),
+        notes=choices.notes if summary.notes is None else summary.notes,
+        units=units(arms[0].metric if arms else choices.metric),
+        arms=arms,
         marks=marks,
         metrics=metrics,
         config=config,
         environment=environment,
-        state=state,
+        finished=finished,
         missing=missing,
     )
     missing += _gaps(facts)
     return facts
 
 
-def texts(run: Run, arm: str, rows: set[int]) -> dict[int, Scored]:
-    """The full lines of the chosen `rows` of an arm."""
-    lines: Iterator[Scored] = run.lines(f"scores/{arm}.jsonl", Scored)
-    return {line.row: line for line in lines if line.row in rows}
+def texts(run: Run, arm: str, rows: set[int], missing: list[str]) -> dict[int, Scored]:
+    """The full lines of the chosen `rows` of an arm; a damaged one is told in `missing`."""
+    return {line.row: line for line in _lines(run, f"scores/{arm}.jsonl", Scored, missing) if line.row in rows}
 
 
 def settings(config: Mapping[str, Any]) -> list[Setting]:
@@ -197,7 +220,9 @@ def _lines(run: Run, name: str, kind: type[T], missing: list[str]) -> Iterator[T
     try:
         yield from run.lines(name, kind)
     except RunError as error:
-        missing.append(f"{name} is read only up to a {error.what} (line {error.where.rpartition(':')[2]}).")
+        told = f"{name} is read only up to a {error.what} (line {error.where.rpartition(':')[2]})."
+        if told not in missing:
+            missing.append(told)
 
 
 def _scored_arms(run: Run) -> list[str]:
@@ -211,48 +236,68 @@ def _marks(run: Run, arm: str, missing: list[str]) -> dict[int, Mark]:
     return {mark.row: mark for mark in _lines(run, f"scores/{arm}.jsonl", Mark, missing)}
 
 
-def _arms(summary: Summary, marks: Mapping[str, Mapping[int, Mark]], config: Mapping[str, Any]) -> list[Arm]:
-    """The measured arms, and after them those that only have some scored rows yet."""
-    cut = {name: sum(mark.finish_reason == "length" for mark in rows.values()) for name, rows in marks.items()}
+def _arms(
+    run: Run, summary: Summary, marks: Mapping[str, Mapping[int, Mark]], metric: str, missing: list[str]
+) -> list[Arm]:
+    """The measured arms, and after them those of which only some rows are scored."""
+    results = list(summary.arms or ())
+    for name in marks.keys() - {result.name for result in results}:
+        result = _document(run, f"scores/{name}.json", ArmResult, missing)
+        results += [result] if result else []
+    order = {name: place for place, name in enumerate(marks)}
     done = [
-        Arm(
-            arm.name,
-            arm.metric,
-            arm.n,
-            arm.score,
-            arm.ci,
-            arm.prompt_tokens / max(arm.n, 1),
-            arm.completion_tokens / max(arm.n, 1),
-            arm.seconds,
-            cut.get(arm.name, 0),
-            arm.others,
-        )
-        for arm in summary.arms or ()
+        _measured(result, marks.get(result.name, {})) for result in sorted(results, key=lambda r: order.get(r.name, 0))
     ]
-    evaluation = config.get("eval")
-    metric = evaluation.get("metric", "auto") if isinstance(evaluation, dict) else "auto"
-    for name, rows in marks.items():
-        if name in {arm.name for arm in done}:
-            continue
-        n = len(rows)
-        mean = sum(mark.score for mark in rows.values()) / n
-        asked = sum(mark.prompt_tokens for mark in rows.values()) / n
-        given = sum(mark.completion_tokens for mark in rows.values()) / n
-        done.append(Arm(name, "score" if metric == "auto" else metric, n, mean, None, asked, given, None, cut[name]))
-    return done
+    begun = [name for name in marks if name not in {result.name for result in results}]
+    return done + [_begun(name, metric or "score", list(marks[name].values())) for name in begun]
+
+
+def _measured(result: ArmResult, marks: Mapping[int, Mark]) -> Arm:
+    n = max(result.n, 1)
+    return Arm(
+        name=result.name,
+        metric=result.metric,
+        n=result.n,
+        score=result.score,
+        ci=result.ci,
+        prompt_tokens=result.prompt_tokens / n,
+        completion_tokens=result.completion_tokens / n,
+        seconds=result.seconds,
+        cut=_cut(marks.values()),
+        others=result.others,
+    )
+
+
+def _begun(name: str, metric: str, marks: Sequence[Mark]) -> Arm:
+    n = len(marks)
+    return Arm(
+        name=name,
+        metric=metric,
+        n=n,
+        score=sum(mark.score for mark in marks) / n,
+        ci=None,
+        prompt_tokens=sum(mark.prompt_tokens for mark in marks) / n,
+        completion_tokens=sum(mark.completion_tokens for mark in marks) / n,
+        seconds=None,
+        cut=_cut(marks),
+    )
+
+
+def _cut(marks: Iterable[Mark]) -> int:
+    return sum(mark.finish_reason == "length" for mark in marks)
 
 
 def _gaps(facts: Facts) -> list[str]:
-    """What a complete fit has and this run lacks, in words."""
+    """What a complete run has and this one lacks, in words."""
     gaps = []
     if not facts.arms:
         gaps.append("No arm was measured, so nothing says whether training helped.")
     elif any(arm.ci is None for arm in facts.arms):
-        gaps.append("Some arms are not measured to the end; their means have no interval yet.")
+        gaps.append("Some arms are not measured to the end; what they show is the mean of the rows so far.")
     if facts.arms and facts.summary.difference is None:
-        gaps.append("There is no paired difference: it takes the tuned arm and a baseline on the same rows.")
+        gaps.append("There is no paired difference: it takes two arms, measured to the end.")
     if not any(line.loss is not None or line.validation_loss is not None for line in facts.metrics):
-        gaps.append("There is no training log: nothing was trained in this run, or not a step was done.")
+        gaps.append("There is no training log: no step was trained.")
     if facts.ledger is None:
         gaps.append("There is no ledger: the rows were not divided yet.")
     if not facts.environment:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -12,27 +13,27 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from tailor.records import Decision, Difference, Ledger
+from tailor.records import Decision, Ledger
 from tailor.report import charts, text
 from tailor.report.examples import Sample, choose, samples, tally
 from tailor.report.facts import Arm, Facts, Metric, flat, gather, settings, texts
+from tailor.report.units import units
 from tailor.run import Run
 
 HERE = Path(__file__).parent
 POINTS = 240  # of the training line; more than that is finer than the drawing
 
-MEANING: dict[Decision | None, str] = {
+MEANING: dict[Decision, str] = {
     "tune": "The tuned model earns its place.",
     "prompt": "Keep the base model and write it a prompt.",
     "few-shot": "Keep the base model and show it examples.",
     "retrieve": "Keep the base model and look answers up.",
     "inconclusive": "These rows cannot tell yet.",
-    None: "This run has not come to its end.",
 }
 GROUPS = {
     "better": "Where {0} does better than {1}",
     "worse": "Where {0} does worse than {1}",
-    "same": "Same score, the lowest first",
+    "same": "Where both score the same, the worst first",
 }
 
 
@@ -53,9 +54,11 @@ def render(run: Run) -> str:
         "facts": facts,
         "summary": facts.summary,
         "verdict": facts.verdict,
-        "meaning": MEANING[facts.verdict.decision if facts.verdict else None],
+        "headline": _headline(facts),
+        "units": facts.units,
+        "best_by": dict(flat(facts.config)).get("train.early_stop", "loss"),
         "arms": facts.arms,
-        "others": sorted({name for arm in facts.arms for name in arm.others}),
+        "others": {name: units(name) for name in sorted({name for arm in facts.arms for name in arm.others})},
         "against": facts.pair[1] if facts.pair else None,
         "arms_figure": _arms_figure(facts),
         "difference": facts.summary.difference,
@@ -74,6 +77,7 @@ def render(run: Run) -> str:
     return environment().get_template("page.html").render(context)
 
 
+@cache
 def environment() -> Environment:
     """Templates with escaping always on; every text that is put into the page passes `text.shown` first."""
     made = Environment(
@@ -85,7 +89,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     filters: tuple[Callable[..., str], ...] = (
-        text.count, text.number, text.grade, text.signed, text.probability, text.duration, text.size, text.plain
+        text.count, text.grade, text.probability, text.duration, text.size, text.plain
     )  # fmt: skip
     made.filters |= {function.__name__: function for function in filters}
     return made
@@ -95,13 +99,19 @@ def _safe(value: Any) -> Any:
     return text.shown(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
+def _headline(facts: Facts) -> tuple[str, str]:
+    """(the decision, what it means)."""
+    if facts.verdict:
+        return facts.verdict.decision.capitalize(), MEANING[facts.verdict.decision]
+    if not facts.finished:
+        return "No verdict yet", "This run has not come to its end."
+    if facts.arms:
+        return "No verdict", "The arms were measured and nothing was decided."
+    return "Trained", "This run trained a model and measured nothing; tailor fit does both."
+
+
 def _figure(draw: Callable[[int], Markup]) -> Figure:
     return Figure(draw(charts.WIDE), draw(charts.NARROW))
-
-
-def _spoken(value: float, ci: tuple[float, float] | None) -> str:
-    said = text.number(value)
-    return f"{said} [{text.number(ci[0])}, {text.number(ci[1])}]" if ci else f"{said} so far"
 
 
 def _tone(arm: Arm, facts: Facts) -> charts.Tone:
@@ -112,37 +122,37 @@ def _tone(arm: Arm, facts: Facts) -> charts.Tone:
 def _arms_figure(facts: Facts) -> Figure | None:
     if not facts.arms:
         return None
-    rows = [
-        charts.Interval(arm.name, arm.score, arm.ci, _spoken(arm.score, arm.ci), _tone(arm, facts))
-        for arm in facts.arms
-    ]
-    names = list(dict.fromkeys(arm.metric for arm in facts.arms))
-    return _figure(
-        lambda width: charts.intervals(
-            "arms", rows, width=width, title="Score of each arm with its 95% interval", axis=", ".join(names)
-        )
-    )
+    rows = [_arm_row(arm, facts) for arm in facts.arms]
+    axis = f"{facts.arms[0].metric}{', per cent' if facts.units.percent else ''}"
+    limits = (0.0, facts.units.scale) if all(0 <= arm.score <= 1 for arm in facts.arms) else None
+    title = "Score of each arm with its 95% interval"
+    return _figure(lambda width: charts.intervals("arms", rows, width=width, title=title, axis=axis, limits=limits))
+
+
+def _arm_row(arm: Arm, facts: Facts) -> charts.Interval:
+    scale, write = facts.units.scale, facts.units.score
+    if arm.ci is None:
+        return charts.Interval(arm.name, scale * arm.score, None, f"{write(arm.score)} so far", _tone(arm, facts))
+    low, high = arm.ci
+    spoken = f"{write(arm.score)} [{write(low)}, {write(high)}]"
+    return charts.Interval(arm.name, scale * arm.score, (scale * low, scale * high), spoken, _tone(arm, facts))
 
 
 def _difference_figure(facts: Facts) -> Figure | None:
     difference = facts.summary.difference
     if difference is None:
         return None
+    scale, write = facts.units.scale, facts.units.gain
     rules = [charts.Rule(0.0, "no difference")]
-    wanted = facts.config.get("eval", {}).get("minimum_gain") if isinstance(facts.config.get("eval"), dict) else None
+    wanted = dict(flat(facts.config)).get("eval.minimum_gain")
     if isinstance(wanted, int | float) and wanted > 0:
-        rules.append(charts.Rule(float(wanted), "least gain wanted"))
-    row = _difference_row(difference)
-    axis = f"{difference.arm} minus {difference.against}"
+        rules.append(charts.Rule(facts.units.sign * scale * wanted, "least gain wanted"))
+    low, high = difference.ci
+    spoken = f"{write(difference.mean)} [{write(low)}, {write(high)}]"
+    row = charts.Interval("difference", scale * difference.mean, (scale * low, scale * high), spoken, "tuned")
+    axis = f"{difference.arm} minus {difference.against}{', points' if facts.units.percent else ''}"
     title = "The paired difference with its 95% interval"
     return _figure(lambda width: charts.intervals("gain", [row], width=width, title=title, axis=axis, rules=rules))
-
-
-def _difference_row(difference: Difference) -> charts.Interval:
-    low, high = (text.signed(end) for end in difference.ci)
-    return charts.Interval(
-        "difference", difference.mean, difference.ci, f"{text.signed(difference.mean)} [{low}, {high}]", "tuned"
-    )
 
 
 def _tally(facts: Facts) -> dict[str, Any] | None:
@@ -150,7 +160,7 @@ def _tally(facts: Facts) -> dict[str, Any] | None:
     first, second = facts.pair or (None, None)
     if first not in facts.marks or second not in facts.marks:
         return None
-    counts = tally(facts.marks[first], facts.marks[second])
+    counts = tally(facts.marks[first], facts.marks[second], facts.units.sign)
     total = sum(counts.values())
     if not total:
         return None
@@ -178,7 +188,7 @@ def _loss_figure(facts: Facts) -> Figure | None:
 
 def _best(facts: Facts) -> tuple[float, str] | None:
     """Where the kept checkpoint stands on the axis of tokens."""
-    step = facts.summary.train.best_step if facts.summary.train else None
+    step = facts.train.best_step if facts.train else None
     looks = [line for line in facts.metrics if line.validation_loss is not None]
     if step is None and looks:
         step = min(looks, key=lambda line: line.validation_loss or 0.0).step
@@ -226,10 +236,10 @@ def _samples(run: Run, facts: Facts) -> list[Sample]:
     first, second = facts.pair or (None, None)
     if first is None or first not in facts.marks:
         return []
-    chosen = choose(facts.marks[first], facts.marks.get(second or "", {}))
+    chosen = choose(facts.marks[first], facts.marks.get(second or "", {}), sign=facts.units.sign)
     rows = {row for row, _ in chosen}
     names = [name for name in (second, first) if name in facts.marks]
-    return samples(chosen, {name: texts(run, name, rows) for name in names if name})
+    return samples(chosen, {name: texts(run, name, rows, facts.missing) for name in names if name})
 
 
 def _grouped(facts: Facts, shown: Sequence[Sample]) -> list[tuple[str, list[Sample]]]:
@@ -237,7 +247,7 @@ def _grouped(facts: Facts, shown: Sequence[Sample]) -> list[tuple[str, list[Samp
     first, second = facts.pair or (None, None)
     compared = second in facts.marks
     return [
-        (GROUPS[group].format(first, second) if compared else f"Lowest scores of {first}", list(members))
+        (GROUPS[group].format(first, second) if compared else f"Worst rows of {first}", list(members))
         for group, members in groupby(shown, key=lambda sample: sample.group)
     ]
 
@@ -253,10 +263,10 @@ def _commands(facts: Facts) -> list[tuple[str, str]]:
     """(what for, what to type)."""
     run = shlex.quote(facts.path)
     recipe = shlex.quote(str(Path(facts.path) / "recipe.toml"))
-    going_on = [("go on where it stopped", f"tailor train --resume {run}")] if facts.verdict is None else []
+    going_on = [] if facts.finished else [("go on where it stopped", f"tailor {facts.verb} --resume {run}")]
     return [
         *going_on,
-        ("do all of it again", f"tailor fit --recipe {recipe} --out {shlex.quote(facts.path + '-again')}"),
+        ("do all of it again", f"tailor {facts.verb} --recipe {recipe} --out {shlex.quote(facts.path + '-again')}"),
         ("talk to the model", f"tailor chat {run}"),
         ("score it on new rows", f"tailor eval {run} NEW_ROWS.jsonl"),
         ("write this page again", f"tailor report {run}"),

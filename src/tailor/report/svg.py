@@ -65,14 +65,16 @@ class Scale:
         return [round(index * step, 12) for index in range(first, last + 1)]
 
 
-def spread(values: Iterable[float], *, pad: float = 0.06) -> tuple[float, float]:
-    """A range that holds all `values` with some air. Shares stay in 0 to 1, and get all of it when half is filled."""
+def spread(values: Iterable[float], limits: tuple[float, float] | None = None) -> tuple[float, float]:
+    """A range that holds all `values` with some air. It never leaves `limits`, and is all of them when half is filled
+    or when there is but one value."""
     known = list(values)
     low, high = min(known), max(known)
-    air = (high - low) * pad or abs(high) * pad or 1.0
-    if low < 0 or high > 1:
-        return low - air, high + air
-    return (0.0, 1.0) if high - low > 0.5 or high == low else (max(0.0, low - air), min(1.0, high + air))
+    least, most = limits or (-math.inf, math.inf)
+    if math.isfinite(most - least) and (high == low or high - low > (most - least) / 2):
+        return min(low, least), max(high, most)
+    air = (high - low) * 0.06 or abs(high) * 0.06 or 1.0
+    return max(low - air, min(low, least)), min(high + air, max(high, most))
 
 
 def _step(rough: float) -> float:
