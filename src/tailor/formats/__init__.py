@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tailor.errors import ConfigError, DataError, Problem
+from tailor.errors import ConfigError, DataError, Problem, did_you_mean
 from tailor.formats._detect import shapes
 from tailor.formats._file import FileReading, Options, read_file
 from tailor.formats._paths import inputs
@@ -61,7 +61,7 @@ def read(
     allowed = _allowance(max_bad)
     known = shapes()
     if format is not None and format not in known:
-        raise ConfigError(f"there is no format called {format!r}", fix=f"known: {', '.join(known)}")
+        raise ConfigError(f"there is no format called {format!r}", fix=did_you_mean(format, known))
     found = inputs(paths)
     options = Options(known, format, dict(map or {}), group)
     sizes = [file.path.stat().st_size for file in found]

@@ -59,16 +59,17 @@ def choose(rows: Sequence[Row], known: Mapping[str, Format], format: str | None,
     _check_map(rows, known, names)
     seen = [rename(row, names) for row in rows] if names else list(rows)
     votes = Counter(best(row, known)[0] for row in seen)
-    winner, count = max(votes.items(), key=lambda vote: (vote[1], vote[0] != ""))
-    used = Counter(key for row in seen for key in (known[winner].recognise(row) if winner else ()))
     if format is not None:
         return _forced(format, rows, seen, names)
-    if not names and (not winner or len(used) < 2):
+    winner = votes.most_common(1)[0][0]
+    used = Counter(key for row in seen for key in (known[winner].recognise(row) if winner else ()))
+    if not names and len(used) < 2:
         columns = table.choose(rows, by_content=winner in ("", "text"))
         if columns is not None:
             return _table(columns, rows)
     if not winner:
-        raise Malformed(*_no_shape(seen[0], names))
+        raise Malformed(*_no_shape(next(row for row in seen if not best(row, known)[0]), names))
+    count = votes[winner]
     keys = [key for key, times in used.items() if 2 * times > count]
     reason = f"rows have {_and(keys)}" + (f" (map: {_said(names)})" if names else "")
     return Choice(winner, known[winner], reason, names, _unused(seen, used))

@@ -34,6 +34,7 @@ def inputs(paths: Sequence[str]) -> list[Input]:
         found += [Input(file, weight) for file in files]
         if not files:
             problems.append(_missing(spelled))
+    _refuse_twice(found)
     if not paths:
         raise DataError("no data files are given", fix="name at least one: tailor check rows.jsonl")
     if len(problems) == 1:
@@ -41,6 +42,15 @@ def inputs(paths: Sequence[str]) -> list[Input]:
     if problems:
         raise DataError(f"{len(problems)} of the named files are not there", problems=problems)
     return found
+
+
+def _refuse_twice(found: Sequence[Input]) -> None:
+    seen: set[Path] = set()
+    for file in found:
+        real = file.path.resolve()
+        if real in seen:
+            raise ConfigError(f"{file.path} is named twice", fix=f"write {file.path}:2 if its rows should count double")
+        seen.add(real)
 
 
 def _matches(pattern: str) -> list[Path]:

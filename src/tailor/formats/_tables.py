@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,6 @@ from tailor.formats._open import BOMB_FLOOR, BOMB_RATIO, LONGEST_ROW, Chunks, Un
 from tailor.formats.base import Malformed
 
 _BATCH = 1024
-_NO_BYTE = re.compile("[\udc80-\udcff]")
 
 
 @dataclass(slots=True)
@@ -75,7 +77,7 @@ class _Text:
 
 
 def csv_records(chunks: Chunks, mapped: Sequence[str]) -> Iterator[TableRecord]:
-    """The rows of a CSV or TSV file; the delimiter is the one its first line has most of."""
+    """The rows of a CSV or TSV file, blank ones left out; the delimiter is the one its first line has most of."""
     csv.field_size_limit(LONGEST_ROW)
     text = _Text(chunks)
     delimiter = "\t" if chunks.name.removesuffix(".gz").endswith((".tsv", ".tab")) else _delimiter(chunks.head)
@@ -153,7 +155,7 @@ def parquet_records(path: Path) -> Iterator[TableRecord]:
             for batch in file.iter_batches(batch_size=_BATCH):
                 for row in batch.to_pylist():
                     number += 1
-                    yield TableRecord(str(path), number, row)
+                    yield TableRecord(str(path), number, {name: _cell(value) for name, value in row.items()})
     except (pyarrow.ArrowException, UnicodeDecodeError) as error:
         raise Unreadable(str(path), f"the Parquet file is damaged: {error}", "write it again") from None
 
@@ -166,23 +168,20 @@ def xlsx_records(path: Path, mapped: Sequence[str], note: list[str]) -> Iterator
     import openpyxl  # heavy, and needed for this container alone
     from openpyxl.utils.exceptions import InvalidFileException
 
+    _refuse_bomb(path)
     try:
-        _refuse_bomb(path)
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError) as error:
+        with contextlib.closing(openpyxl.load_workbook(path, read_only=True, data_only=True)) as book:
+            for sheet in book.worksheets:
+                rows = enumerate(sheet.iter_rows(values_only=True), 1)
+                named = next(((line, cells) for line, cells in rows if any(cell is not None for cell in cells)), None)
+                if named is None:
+                    continue
+                if len(book.worksheets) > 1:
+                    note.append(f"only sheet {sheet.title!r} of {len(book.worksheets)}")
+                yield from _sheet(str(path), rows, named, mapped)
+                return
+    except (zipfile.BadZipFile, zlib.error, InvalidFileException, SyntaxError, KeyError, ValueError) as error:
         raise Unreadable(str(path), f"not an XLSX workbook: {error}", "save it again as .xlsx, or as .csv") from None
-    try:
-        for sheet in book.worksheets:
-            rows = enumerate(sheet.iter_rows(values_only=True), 1)
-            named = next(((line, cells) for line, cells in rows if any(cell is not None for cell in cells)), None)
-            if named is None:
-                continue
-            if len(book.worksheets) > 1:
-                note.append(f"only sheet {sheet.title!r} of {len(book.worksheets)}")
-            yield from _sheet(str(path), rows, named, mapped)
-            return
-    finally:
-        book.close()
 
 
 def _sheet(
@@ -200,11 +199,19 @@ def _sheet(
 
 
 def _cell(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, date | datetime | time) else value
+    """The value as JSON knows it: times and decimals as text, a float that is no number as the null it stands for."""
+    if isinstance(value, date | datetime | time):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    return None if isinstance(value, float) and value != value else value
 
 
 def _refuse_bomb(path: Path) -> None:
-    with zipfile.ZipFile(path) as archive:
-        unpacked = sum(member.file_size for member in archive.infolist())
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+    except zipfile.BadZipFile as error:
+        raise Unreadable(str(path), f"not an XLSX workbook: {error}", "was it cut off? save it again") from None
     if unpacked > BOMB_FLOOR and unpacked > BOMB_RATIO * path.stat().st_size:
         raise Unreadable(str(path), "this workbook unpacks to many times its size: it looks like a bomb")

@@ -6,8 +6,11 @@ OpenAI's keys (`role`, `content`, `tool_calls`) and ShareGPT's (`from`, `value`,
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
+
+import msgspec
 
 from tailor.errors import did_you_mean
 from tailor.formats._json import decode
@@ -53,8 +56,11 @@ def turn(raw: Any, at: Path, index: int | None = None) -> Message:
     """One message; `index` is its place in the list at `at`."""
     if type(raw) is dict and len(raw) == 2:  # the common case, and the only one that has to be fast
         role, content = raw.get("role"), raw.get("content")
-        if type(content) is str and (role == "user" or role == "assistant" or role == "system"):
-            return Message(role, (Text(content),))
+        if type(content) is str:
+            if role == "user" or role == "assistant":
+                return Message(role, (Text(content),))
+            if role == "system":
+                return system_turn(content)
     place = at if index is None else (*at, index)
     if type(raw) is not dict:
         raise Malformed(f"a message is an object with role and content, this is {describe(raw)}", place)
@@ -64,6 +70,12 @@ def turn(raw: Any, at: Path, index: int | None = None) -> Message:
     else:
         parts = _parts(raw, spoken, role, place)
     return Message(role, parts, _weight(raw, role, place))
+
+
+@functools.lru_cache(maxsize=256)
+def system_turn(text: str) -> Message:
+    """A system message; rows that say the same share it, because a long one for each of a million fills the memory."""
+    return Message("system", (Text(text),))
 
 
 def _role(raw: dict[str, Any], at: Path) -> tuple[str, Role]:
@@ -259,7 +271,13 @@ def tools(raw: Any, at: Path) -> tuple[dict[str, Any], ...]:
         raw = [raw]
     if type(raw) is not list:
         raise Malformed(f"{name(at)} is {describe(raw)}, not a list of tools", at)
-    return tuple(_tool(tool, (*at, index)) for index, tool in enumerate(raw))
+    declared = tuple(_tool(tool, (*at, index)) for index, tool in enumerate(raw))
+    if len(_SHARED_TOOLS) >= 256:
+        _SHARED_TOOLS.clear()
+    return _SHARED_TOOLS.setdefault(msgspec.json.encode(declared), declared)
+
+
+_SHARED_TOOLS: dict[bytes, tuple[dict[str, Any], ...]] = {}  # most rows of a file declare the same ones
 
 
 def _tool(raw: Any, at: Path) -> dict[str, Any]:

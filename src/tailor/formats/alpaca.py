@@ -6,7 +6,7 @@ The user's turn is the instruction, followed on a line of its own by the input w
 from __future__ import annotations
 
 from tailor.formats._turns import conversation
-from tailor.formats.base import Malformed, Path, Row, describe, first_key
+from tailor.formats.base import Malformed, Path, Row, describe, first_key, missing
 from tailor.formats.completion import COMPLETIONS, SYSTEMS, answer, words
 from tailor.formats.sharegpt import system
 from tailor.records import Example, Message, Source, message
@@ -34,7 +34,7 @@ def example(row: Row, source: Source) -> Example:
 def question(row: Row) -> tuple[tuple[Message, ...], list[Path]]:
     """System prompt, history and the turn to answer, and where each stands in the row."""
     if row.get("instruction") is None:
-        raise Malformed("this row has no instruction")
+        raise missing(row, ("instruction",))
     named = first_key(row, SYSTEMS)
     start = system(row, named)
     earlier, places = _history(row)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from tailor.errors import did_you_mean
 from tailor.records import Example, Source
 
 Row = Mapping[str, Any]
@@ -49,7 +50,15 @@ _KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false",
 
 def describe(value: Any) -> str:
     """What a JSON value is, in words."""
-    return _KINDS.get(type(value), "a number")
+    kind = _KINDS.get(type(value))
+    return kind or ("a number" if isinstance(value, int | float) else f"of type {type(value).__name__}")
+
+
+def missing(row: Row, names: tuple[str, ...]) -> Malformed:
+    """The complaint of a row that has none of `names`, with the key that was perhaps meant."""
+    close = next((fix for fix in (did_you_mean(name, row) for name in names if row) if fix.startswith("did")), "")
+    fix = close or (f"it stands under one of: {', '.join(names)}" if len(names) > 1 else "")
+    return Malformed(f"this row has no {names[0]}", (), fix)
 
 
 def first_key(row: Row, names: tuple[str, ...]) -> str | None:

@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from tailor.formats._turns import conversation, tools, turns
-from tailor.formats.base import Malformed, Path, Row, describe, first_key
+from tailor.formats.base import Malformed, Path, Row, describe, first_key, missing
 from tailor.formats.sharegpt import system
 from tailor.records import Example, Message, Source, message
 
@@ -46,7 +46,7 @@ def question(row: Row) -> tuple[tuple[Message, ...], list[Path]]:
     """The messages before the answer, and where each stands in the row."""
     key = first_key(row, PROMPTS)
     if key is None:
-        raise Malformed("this row has no prompt", (), f"it stands under one of: {', '.join(PROMPTS)}")
+        raise missing(row, PROMPTS)
     named = first_key(row, SYSTEMS)
     start = system(row, named)
     value = row[key]

@@ -13,14 +13,13 @@ from typing import Any
 
 from tailor.formats import alpaca, chat, completion, sharegpt
 from tailor.formats._turns import check_order, tools, turn, turns
-from tailor.formats.base import Malformed, Path, Row, describe, first_key
+from tailor.formats.base import Format, Malformed, Path, Row, describe, first_key, missing
 from tailor.records import Example, Message, Source, message
 
 CHOSEN = ("chosen", "preferred_output", "preferred_completion", "chosen_messages")
 REJECTED = ("rejected", "non_preferred_output", "non_preferred_completion", "rejected_messages")
-KEYS: tuple[str, ...] = tuple(
-    dict.fromkeys((*CHOSEN, *REJECTED, *chat.KEYS, *sharegpt.KEYS, *alpaca.KEYS, *completion.KEYS))
-)
+_BASES: tuple[Format, ...] = (chat, sharegpt, alpaca, completion)
+KEYS: tuple[str, ...] = tuple(dict.fromkeys((*CHOSEN, *REJECTED, *(key for base in _BASES for key in base.KEYS))))
 NAME = "preference pair"
 
 
@@ -31,8 +30,8 @@ def recognise(row: Row) -> tuple[str, ...]:
         return ()
     if isinstance(row.get("input"), dict):
         return ("input", chosen, rejected)
-    bases = (chat.recognise(row), sharegpt.recognise(row), alpaca.recognise(row), completion.recognise(row))
-    used = [key for key in max(bases, key=len) if key not in completion.COMPLETIONS]
+    base = max((base.recognise(row) for base in _BASES), key=len)
+    used = [key for key in base if key not in completion.COMPLETIONS]
     return (*used, chosen, rejected)
 
 
@@ -59,7 +58,7 @@ def example(row: Row, source: Source) -> Example:
 def _continuation(row: Row, names: tuple[str, ...]) -> tuple[tuple[Message, ...], Path]:
     key = first_key(row, names)
     if key is None:
-        raise Malformed(f"this row has no {names[0]} answer", (), f"it stands under one of: {', '.join(names)}")
+        raise missing(row, names)
     value = row[key]
     if type(value) is dict:
         return (turn(value, (key,)),), (key,)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from tailor.formats import alpaca, chat, completion, sharegpt
-from tailor.formats.base import Format, Malformed, Row, describe, first_key
+from tailor.formats.base import Format, Malformed, Row, describe, first_key, missing
 from tailor.records import Example, Source
 
 RATINGS = ("label", "kto_tag", "rating")
@@ -33,7 +33,7 @@ def example(row: Row, source: Source) -> Example:
     """Kind `rated`."""
     key = first_key(row, RATINGS)
     if key is None:
-        raise Malformed("this row has no rating", (), f"it stands under one of: {', '.join(RATINGS)}")
+        raise missing(row, RATINGS)
     rating = _rating(row[key])
     if rating is None:
         shown = repr(row[key]) if isinstance(row[key], str) else describe(row[key])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tailor.formats._turns import conversation, tools, turns
-from tailor.formats.base import Malformed, Path, Row, describe, first_key
-from tailor.records import Example, Message, Source, message
+from tailor.formats._turns import conversation, system_turn, tools, turns
+from tailor.formats.base import Malformed, Path, Row, describe, first_key, missing
+from tailor.records import Example, Message, Source
 
 TURNS = ("conversations", "conversation")
 KEYS: tuple[str, ...] = (*TURNS, "system", "tools")
@@ -20,9 +20,11 @@ def recognise(row: Row) -> tuple[str, ...]:
 
 def example(row: Row, source: Source) -> Example:
     """Kind `chat`, or `prompt` where the assistant has not answered yet."""
-    key = first_key(row, TURNS) or TURNS[0]
+    key = first_key(row, TURNS)
+    if key is None:
+        raise missing(row, TURNS)
     start = system(row, "system")
-    messages = start + turns(row.get(key), (key,))
+    messages = start + turns(row[key], (key,))
 
     def place(index: int) -> Path:
         return (key, index - len(start)) if index >= len(start) else ("system",)
@@ -37,4 +39,4 @@ def system(row: Row, key: str | None) -> tuple[Message, ...]:
         return ()
     if not isinstance(text, str):
         raise Malformed(f"{key} is {describe(text)}, not text", (key or "",))
-    return (message("system", text),)
+    return (system_turn(text),)

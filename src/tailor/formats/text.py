@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tailor.formats.base import Malformed, Row, describe, first_key
+from tailor.formats.base import Malformed, Row, describe, first_key, missing
 from tailor.records import Example, Source
 
 KEYS: tuple[str, ...] = ("text", "content")
@@ -19,7 +19,7 @@ def example(row: Row, source: Source) -> Example:
     """Kind `text`."""
     key = first_key(row, KEYS)
     if key is None:
-        raise Malformed("this row has no text")
+        raise missing(row, KEYS)
     if not isinstance(row[key], str):
         raise Malformed(f"{key} is {describe(row[key])}, not text", (key,))
     if not row[key].strip():
