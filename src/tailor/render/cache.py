@@ -90,7 +90,7 @@ class _Page:
             data = np.memmap(path, np.uint8, "r")
             if data[: len(MAGIC)].tobytes() != MAGIC:
                 return None
-            if hashlib.blake2b(memoryview(data[HEAD:]), digest_size=16).digest() != data[len(MAGIC) : HEAD].tobytes():
+            if hashlib.blake2b(data[HEAD:].data, digest_size=16).digest() != data[len(MAGIC) : HEAD].tobytes():
                 return None
             return cls(data[HEAD:])
         except (OSError, ValueError):

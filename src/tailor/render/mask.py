@@ -74,52 +74,70 @@ class Mask:
 
     def _learn_text_ending(self) -> Ending:
         wire = [{"role": "user", "content": "a"}, {"role": "assistant", "content": SENTINEL}]
+        wire.append({"role": "user", "content": "a"})
         try:
-            prompt, full = self.template.render(wire, [], [(1, True), (2, False)])
+            prompt, full, later = self.template.render(wire, [], [(1, True), (2, False), (3, True)])
         except Refused as refusal:
             raise ModelError(
                 f"the chat template cannot write a question and its answer: {refusal}", where=self.template.where
             ) from None
         if SENTINEL not in full:
             raise ModelError("the chat template leaves out what the assistant says", where=self.template.where)
-        head, _, after = full.partition(SENTINEL)
-        if not full.startswith(prompt):
-            shared = prompt[: _agreement(prompt, head)]
-            if prompt[len(shared) :].strip() == OPENED:
-                self.opened = prompt[len(shared) :]
-                self.note(
-                    "the template opens the model's reasoning in its prompt and leaves it out of finished turns; "
-                    f"answers are trained as reasoning, {CLOSED.strip()}, answer"
-                )
-        stop = self._stops.search(after)
-        if stop is None:
+        self._learn_opening(prompt, full.partition(SENTINEL)[0])
+        after = full.rpartition(SENTINEL)[2]
+        ending = self._ending(after, later.rpartition(SENTINEL)[2])
+        if ending is None:
+            eos = self.tokenizer.special["eos_token"]
+            self.note(f"the template writes no token that ends an answer; {eos} is added")
+            return Ending(after, eos)
+        return ending
+
+    def _learn_opening(self, prompt: str, head: str) -> None:
+        """What the prompt writes to open the reasoning, where a finished turn (its `head`) leaves it out."""
+        opened = prompt[_agreement(prompt, head) :]
+        if opened.strip() == OPENED:
+            self.opened = opened
             self.note(
-                f"the template writes no token that ends an answer; {self.tokenizer.special['eos_token']} is added"
+                "the template opens the model's reasoning in its prompt and leaves it out of finished turns; "
+                f"answers are trained as reasoning, {CLOSED.strip()}, answer"
             )
-            return Ending(after, self.tokenizer.special["eos_token"])
-        return Ending(after[stop.start() :], stop[0])
 
     def _learn_call_ending(self) -> Ending | None:
         """None where the template has no place for tool calls."""
         for as_text in (False, True):
             arguments: Any = f'{{"x": "{SENTINEL}"}}' if as_text else {"x": SENTINEL}
-            call = {"type": "function", "function": {"name": "f", "arguments": arguments}}
+            call = {"type": "function", "id": "000000000", "function": {"name": "f", "arguments": arguments}}
             wire: list[dict[str, Any]] = [
                 {"role": "user", "content": "a"},
                 {"role": "assistant", "content": "", "tool_calls": [call]},
+                {"role": "tool", "content": "b", "name": "f", "tool_call_id": "000000000"},
             ]
             try:
-                (full,) = self.template.render(wire, [], [(2, False)])
+                full, later = self.template.render(wire, [], [(2, False), (3, True)])
             except Refused:
                 continue
-            if SENTINEL not in full:
-                continue
-            self.arguments_as_text = as_text
-            after = full.rpartition(SENTINEL)[2]
-            stops = list(self._stops.finditer(after))
-            ends = {self.text_ending.trained, *self._ends}
-            stop = next((match for match in stops if match[0] in ends), stops[0] if stops else None)
-            return Ending(after[stop.start() :], stop[0]) if stop else self.text_ending
+            if SENTINEL in full:
+                self.arguments_as_text = as_text
+                ending = self._ending(full.rpartition(SENTINEL)[2], later.rpartition(SENTINEL)[2])
+                return ending or Ending("", self.tokenizer.special["eos_token"])
+        return None
+
+    def _ending(self, last: str, earlier: str) -> Ending | None:
+        """The stop token from what stands behind the content of a `last` turn and of an `earlier` one.
+
+        Of what both have in common (else of the first) it is the first end-of-text token, else the first special token.
+        So it is not what a template closes a whole text with (Phi-3). Where the last turn has none at all, it is the
+        end-of-text token that opens the next turn (GLM ends its turns with `<|user|>`).
+        """
+        common = last[: _agreement(last, earlier)]
+        for text in (common, last):
+            found = list(self._stops.finditer(text))
+            if found:
+                stop = next((match for match in found if match[0] in self._ends), found[0])
+                return Ending(last[found[0].start() :], text[found[0].start() : stop.end()])
+        opener = self._stops.search(earlier)
+        if opener is not None and opener[0] in self._ends and earlier.startswith(last):
+            return Ending("", earlier[len(last) : opener.end()])
         return None
 
     @property
@@ -207,6 +225,8 @@ class Mask:
         if self.opened and shared != prompt and finished.startswith(shared):
             return reasoning_text(message).strip("\n") + CLOSED + finished[len(shared) :]
         at = _agreement(prompt, finished)
+        if not prompt[at:].strip() and prompt[:at].endswith(OPENED):
+            return finished[at:]  # an empty reasoning block without the line break that the prompt opens it with
         if reasoning_text(message):
             raise Unrenderable(
                 "this turn has reasoning, and the model's chat template leaves the model no room for it in this mode",

@@ -21,7 +21,8 @@ JOINER = "\u200d"  # holds emoji together, and is the one format character that 
 HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 STYLE = """\
-body { font: 15px/1.6 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color-scheme: light dark }
+:root { color-scheme: light dark }
+body { font: 15px/1.6 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; padding: 1rem; border: 1px solid #8886; border-radius: 6px }
 .on { background: #2a91; background: color-mix(in srgb, #2a9d5c 30%, transparent) }
 .part { background: color-mix(in srgb, #e08a1e 35%, transparent) }
