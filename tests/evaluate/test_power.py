@@ -69,7 +69,8 @@ def test_rows_needed_rise_towards_the_least_gain_and_end_there() -> None:
     assert power.held_out_needed(found, 400, found.mean) is None
     assert power.held_out_needed(_measured(40, 40, 400), 400) is None
     assert power.held_out_needed(_measured(201, 200, 4000), 4000) is None  # millions
-    assert power.held_out_needed(_measured(5, 0, 9), 9) is None
+    few = Difference(arm="tuned", against="few-shot", mean=0.5, ci=(-1.0, 1.0), p=0.1)
+    assert power.held_out_needed(few, 9) is None
 
 
 def test_training_rows_follow_a_clear_slope_only() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from tailor.errors import DataError
 from tailor.evaluate.power import foresight, held_out_needed, training_needed
 from tailor.evaluate.scale import Scale, scale
-from tailor.evaluate.stats import MIN_UNITS
+from tailor.evaluate.stats import MIN_UNITS, claims_nothing
 from tailor.records import ArmResult, Decision, Difference, RowsNeeded, Verdict
 
 TUNED = "tuned"
@@ -57,7 +57,7 @@ def decide(
         raise DataError(f"the difference is of arms that were not measured: {', '.join(missing)}")
     ours, theirs = arms[difference.arm], arms[difference.against]
     gain = difference if how.sign > 0 else _negated(difference)
-    if ours.n < MIN_UNITS:
+    if claims_nothing(difference.ci):
         return _too_few(ours, theirs, how)
     if how.sign > 0 and all(arm.score == 0 for arm in test):
         return _nothing_works(test, how)
@@ -79,21 +79,21 @@ def _tuned(
     if low > minimum_gain:
         return Verdict(decision="tune", sentence=f"Tune: {facts}{_cost(ours, theirs)}.", rows_needed=_NOTHING)
     worth = f"the {how.show_gain(minimum_gain)}{how.unit} asked for"
+    upward = [(rows, how.sign * score) for rows, score in curve]
+    training = training_needed(upward, how.sign * theirs.score + minimum_gain)
     if high <= 0 or high < minimum_gain:
         why = "tuning does not help" if high <= 0 else f"tuning gains less than {worth}"
-        sentence = f"Do not tune, {_advice(theirs.name)}: {why}. {_capital(facts)}."
-        return Verdict(decision=_decision(theirs.name), sentence=sentence, rows_needed=_NOTHING)
-    needed = RowsNeeded(
-        held_out=held_out_needed(gain, ours.n, minimum_gain),
-        training=training_needed(
-            [(rows, how.sign * score) for rows, score in curve], how.sign * theirs.score + minimum_gain
-        ),
-    )
+        return Verdict(
+            decision=_decision(theirs.name),
+            sentence=f"Do not tune, {_advice(theirs.name)}: {why}. {_capital(facts)}.{_more_training(training)}",
+            rows_needed=RowsNeeded(training=training),
+        )
+    held_out = held_out_needed(gain, ours.n, minimum_gain)
     unsure = "the interval holds zero" if low <= 0 else f"the interval holds {worth}"
     return Verdict(
         decision="inconclusive",
-        sentence=f"Inconclusive: {facts}; {unsure}. {_more_rows(needed.held_out)}",
-        rows_needed=needed,
+        sentence=f"Inconclusive: {facts}; {unsure}.{_more_rows(held_out)}{_more_training(training)}",
+        rows_needed=RowsNeeded(held_out=held_out, training=training),
     )
 
 
@@ -122,11 +122,12 @@ def _one_arm(test: Sequence[ArmResult], how: Scale) -> Verdict:
 
 
 def _too_few(ours: ArmResult, theirs: ArmResult, how: Scale) -> Verdict:
+    why = f"{ours.n:,} held-out rows of fewer than {MIN_UNITS} groups can show nothing; hold out more groups"
     return Verdict(
         decision="inconclusive",
         sentence=(
             f"Inconclusive, too little data to tell: {ours.name} {how.show(ours.score)}, {theirs.name} "
-            f"{how.show(theirs.score)}, but {foresight(ours.n)}."
+            f"{how.show(theirs.score)}, but {foresight(ours.n) if ours.n < MIN_UNITS else why}."
         ),
         rows_needed=_NOTHING,
     )
@@ -149,12 +150,18 @@ def _nothing_works(test: Sequence[ArmResult], how: Scale) -> Verdict:
 
 def _facts(ours: ArmResult, theirs: ArmResult, gain: Difference, how: Scale) -> str:
     better = " (lower is better)" if how.lower_is_better else ""
-    what = "a gain" if gain.mean >= 0 else "a loss"
-    low, high = gain.ci if gain.mean >= 0 else (-gain.ci[1], -gain.ci[0])
+    low, high = gain.ci
+    if low <= 0 <= high:
+        what, mean, ends = "a difference", gain.mean, (low, high)
+    elif low > 0:
+        what, mean, ends = "a gain", gain.mean, (low, high)
+    else:
+        what, mean, ends = "a loss", -gain.mean, (-high, -low)
+    sign = "+" if low <= 0 <= high else ""
+    shown, first, last = (how.show_gain(value, sign) for value in (mean, *ends))
     return (
         f"{how.name(ours.score)} against {how.show(theirs.score)} for {theirs.name}{better} on the same {ours.n:,} "
-        f"held-out rows, {what} of {how.show_gain(abs(gain.mean))}{how.unit} "
-        f"(95% interval {how.show_gain(low)} to {how.show_gain(high)})"
+        f"held-out rows, {what} of {shown}{how.unit} (95% interval {first} to {last})"
     )
 
 
@@ -172,8 +179,12 @@ def _prompt_tokens(arm: ArmResult) -> float:
 
 def _more_rows(held_out: int | None) -> str:
     if held_out is None:
-        return "The two are so close that no practical number of held-out rows would tell them apart."
-    return f"About {held_out:,} held-out rows would settle it if the difference stays as it is."
+        return " The two are so close that no practical number of held-out rows would tell them apart."
+    return f" About {held_out:,} held-out rows would settle it if the difference stays as it is."
+
+
+def _more_training(rows: int | None) -> str:
+    return f" As scores grew so far, about {rows:,} training rows would reach it." if rows else ""
 
 
 def _decision(arm: str) -> Decision:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from tailor.evaluate.stats import MIN_UNITS, Z
+from tailor.evaluate.stats import MIN_UNITS, Z, claims_nothing
 from tailor.records import Difference
 
 DISCORDANCE = 0.2  # of the rows two arms differ on a fifth, before anything is known
@@ -44,12 +44,12 @@ def held_out_needed(difference: Difference, n: int, minimum_gain: float = 0.0) -
     """Held-out rows in all that would settle with 80% power whether the gain exceeds `minimum_gain`.
 
     Taken from the variance of the `n` rows measured (groups included: their interval is the wider for it) and from the
-    difference they show, as if it were the true one. None where that says nothing: too few rows to have measured a
-    variance, or a difference so close to `minimum_gain` that a million rows would not do. A difference for which less
+    difference they show, as if it were the true one. None where that says nothing: too few units to have measured
+    a variance, or a difference so close to `minimum_gain` that a million rows would not do. A difference for which less
     is better is negated before.
     """
     away = difference.mean - minimum_gain
-    if n < MIN_UNITS or away == 0:
+    if claims_nothing(difference.ci) or away == 0:
         return None
     low, high = difference.ci
     variance = n * ((high - low) / (2 * Z)) ** 2

@@ -33,12 +33,12 @@ class Scale:
         return f"{self.show(score)} {'right' if self.metric in _RIGHT else f'by {self.metric}'}"
 
     def show(self, score: float) -> str:
-        """A score in words: `91.2%` of yes/no scores, three digits of others."""
-        return f"{100 * score:.1f}%" if self.kind == "proportion" else f"{score:.3g}"
+        """A score in words: `91.2%` of yes/no scores, three decimals of others."""
+        return f"{100 * score:.1f}%" if self.kind == "proportion" else f"{score:.3f}"
 
-    def show_gain(self, gain: float) -> str:
-        """A difference without its sign or unit: points of yes/no scores, three decimals of others."""
-        return f"{100 * gain:.1f}" if self.kind == "proportion" else f"{gain:.3f}"
+    def show_gain(self, gain: float, sign: str = "") -> str:
+        """A difference without its unit: points of yes/no scores, three decimals of others; `sign="+"` shows a plus."""
+        return format(100 * gain, f"{sign}.1f") if self.kind == "proportion" else format(gain, f"{sign}.3f")
 
     @property
     def unit(self) -> str:

@@ -163,6 +163,11 @@ def whole_range(values: Floats) -> Interval:
     return 0.0, 1.0 if top <= 1 else 2 * top
 
 
+def claims_nothing(interval: Interval) -> bool:
+    """Whether an interval of a difference is the whole range, as under `MIN_UNITS` units."""
+    return interval[0] == -interval[1] and interval[1] >= 1
+
+
 # ------------------------------------------------------------------------------------------------------ bootstrap
 
 
