@@ -144,6 +144,21 @@ def test_the_table_of_arms_holds_the_numbers_of_the_summary(make_run: MakeRun) -
     assert cells == ["34.8%", "33.1% to 36.5%", "3,080", "934", "4.0", "131.6"]
 
 
+def test_the_prompted_arms_show_their_instructions(make_run: MakeRun) -> None:
+    run = make_run()
+    run.write("choices.json", {"metric": "exact", "instructions": "Answer with <one> label.", "notes": ["aloud"]})
+    text = Page(render(run)).text
+    assert "Instructions of the prompted arms Answer with <one> label." in text
+
+
+def test_a_detail_that_repeats_the_answers_is_left_out(make_run: MakeRun) -> None:
+    line = {"source": {"file": "t", "line": 1}, "prompt": "p", "wanted": "yes", "given": "no ", "score": 0.0}
+    details = ["wanted 'yes', given 'no'", "the answer is not a number"]
+    rows = [line | {"row": row, "detail": detail} for row, detail in enumerate(details)]
+    text = Page(render(make_run(scores={"tuned": rows}))).text
+    assert details[0] not in text and details[1] in text
+
+
 def test_rows_that_ran_into_the_limit_are_counted(make_run: MakeRun) -> None:
     line = {"source": {"file": "t", "line": 1}, "prompt": "", "wanted": "a", "given": "b", "score": 0.0}
     rows = [line | {"row": row, "finish_reason": "length" if row < 3 else "stop"} for row in range(8)]

@@ -103,7 +103,8 @@ def samples(chosen: Sequence[tuple[int, Group]], arms: Mapping[str, Mapping[int,
 
 def _answer(arm: str, line: Scored) -> Answer:
     text = _folded(compare(line.wanted, line.given))
-    return Answer(arm, text, line.score, line.detail, line.finish_reason == "length")
+    restated = all(part.strip() in line.detail for part in (line.wanted, line.given))  # it stands beside it already
+    return Answer(arm, text, line.score, "" if restated else line.detail, line.finish_reason == "length")
 
 
 def compare(wanted: str, given: str) -> tuple[Piece, ...]:

@@ -47,6 +47,7 @@ class Choices(Struct, frozen=True):
     """`choices.json`: what was decided before the first measurement."""
 
     metric: str = ""
+    instructions: str = ""
     notes: tuple[str, ...] = ()
 
 
@@ -103,6 +104,7 @@ class Facts:
     ledger: Ledger | None
     train: Training | None
     notes: tuple[str, ...]
+    instructions: str
     units: Units
     arms: list[Arm]
     marks: dict[str, dict[int, Mark]]
@@ -167,6 +169,7 @@ def gather(run: Run) -> Facts:
         ledger=ledger,
         train=summary.train or _document(run, "train.json", Training, missing),
         notes=choices.notes if summary.notes is None else summary.notes,
+        instructions=choices.instructions,
         units=units(arms[0].metric if arms else choices.metric),
         arms=arms,
         marks=marks,
@@ -241,14 +244,13 @@ def _arms(
 ) -> list[Arm]:
     """The measured arms, and after them those of which only some rows are scored."""
     results = list(summary.arms or ())
-    for name in marks.keys() - {result.name for result in results}:
-        result = _document(run, f"scores/{name}.json", ArmResult, missing)
-        results += [result] if result else []
-    order = {name: place for place, name in enumerate(marks)}
-    done = [
-        _measured(result, marks.get(result.name, {})) for result in sorted(results, key=lambda r: order.get(r.name, 0))
-    ]
     begun = [name for name in marks if name not in {result.name for result in results}]
+    for name in begun.copy():
+        result = _document(run, f"scores/{name}.json", ArmResult, missing)
+        if result:
+            results.append(result)
+            begun.remove(name)
+    done = [_measured(result, marks.get(result.name, {})) for result in results]
     return done + [_begun(name, metric or "score", list(marks[name].values())) for name in begun]
 
 
