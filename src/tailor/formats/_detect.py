@@ -29,7 +29,15 @@ class Choice:
     format: Format
     reason: str
     map: Mapping[str, str] = field(default_factory=dict)
+    keys: tuple[str, ...] = ()  # those of the shape that most rows have
     unused: tuple[str, ...] = ()
+
+    def recognise(self, row: Row) -> tuple[str, ...]:
+        """The keys by which a row is of this shape."""
+        if self.name == "table":
+            mapped = tuple(new for new, old in self.map.items() if old in row)
+            return mapped if len(mapped) == len(self.map) else ()
+        return self.format.recognise(self.renamed(row))
 
     def renamed(self, row: Row) -> Row:
         """The row under the shape's names."""
@@ -72,7 +80,7 @@ def choose(rows: Sequence[Row], known: Mapping[str, Format], format: str | None,
     count = votes[winner]
     keys = [key for key, times in used.items() if 2 * times > count]
     reason = f"rows have {_and(keys)}" + (f" (map: {_said(names)})" if names else "")
-    return Choice(winner, known[winner], reason, names, _unused(seen, used))
+    return Choice(winner, known[winner], reason, names, tuple(keys), _unused(seen, used))
 
 
 def _forced(format: str, rows: Sequence[Row], seen: Sequence[Row], names: Mapping[str, str]) -> Choice:
@@ -83,13 +91,14 @@ def _forced(format: str, rows: Sequence[Row], seen: Sequence[Row], names: Mappin
             raise Malformed(*_no_shape(seen[0], names))
         return _table(columns, rows)
     reason = "as asked for" + (f" (map: {_said(names)})" if names else "")
-    return Choice(format, shape, reason, names, _unused(seen, shape.KEYS))
+    return Choice(format, shape, reason, names, shape.KEYS, _unused(seen, shape.KEYS))
 
 
 def _table(columns: table.Columns, rows: Sequence[Row]) -> Choice:
     said = ", ".join(f"{new}={old}" for new, old in columns.map.items())
     reason = f"{said} ({columns.reason}); say --map {said.replace(', ', ',')} with other names to change it"
-    return Choice("table", table, reason, columns.map, _unused(rows, columns.map.values()))
+    old = tuple(columns.map.values())
+    return Choice("table", table, reason, columns.map, old, _unused(rows, old))
 
 
 def _check_map(rows: Sequence[Row], known: Mapping[str, Format], names: Mapping[str, str]) -> None:

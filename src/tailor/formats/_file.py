@@ -199,9 +199,11 @@ class _Builder:
         """Whether a row with keys not met before is better explained by another shape than the file's."""
         other = ""
         if self.options.format is None:
-            name, used = best(rename(row, self.options.map), self.options.known)
-            ours = [old for old in choice.map.values() if old in row] if choice.name == "table" else None
-            if name != choice.name and len(used) > len(choice.format.recognise(row) if ours is None else ours):
+            theirs = rename(row, self.options.map)
+            name, used = best(theirs, self.options.known)
+            ours = choice.recognise(row)
+            # A row that lacks one key of the shape is a faulty row of it, though the rest may look like another.
+            if name != choice.name and len(used) > len(ours) and (ours or not set(used) & set(choice.keys)):
                 other = name
         if len(self.others) >= 10 * SAMPLE:  # rows with free keys: forget rather than grow
             self.others.clear()
@@ -211,10 +213,8 @@ class _Builder:
     def _other(self, keys: tuple[str, ...], record: Record, choice: Choice) -> Malformed:
         name = self.others[keys]
         self.reading.mixed.setdefault(name, []).append(record.line)
-        said = self.options.known[name].NAME
-        return Malformed(
-            f"a {said} row in a file of {choice.format.NAME} rows", (), "give each shape a file of its own"
-        )
+        what = f"a row of the shape {name!r} in a file of {choice.name!r}"
+        return Malformed(what, (), "give each shape a file of its own")
 
     # ------------------------------------------------------------------------------- rows without answer
 

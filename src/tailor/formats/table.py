@@ -110,14 +110,13 @@ def choose(rows: Sequence[Row], *, by_content: bool = True) -> Columns | None:
 
 
 def _columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
-    """The values of each column, without the empty ones."""
+    """The values of each column that most rows have, without the empty ones."""
     columns: dict[str, list[Any]] = {}
     for row in rows:
         for name, value in row.items():
-            kept = columns.setdefault(name, [])
-            if value is not None and value != "":
-                kept.append(value)
-    return columns
+            columns.setdefault(name, []).append(value)
+    common = {name: values for name, values in columns.items() if 2 * len(values) > len(rows)}
+    return {name: [value for value in values if value not in (None, "")] for name, values in common.items()}
 
 
 def _is_text(name: str, values: Sequence[Any]) -> bool:
