@@ -15,7 +15,7 @@ from typing import Any
 PACKAGES = ("tailor", "torch", "transformers", "peft", "tokenizers", "safetensors", "numpy", "scipy", "pydantic")
 
 
-def describe(verb: str, files: Iterable[str], model: Path) -> dict[str, Any]:
+def describe(verb: str, files: Iterable[Path], model: Path) -> dict[str, Any]:
     """The document `environment.json`: `files` are the data files that were read, `model` the model's folder."""
     weights = sorted(model.glob("*.safetensors")) + sorted(model.glob("tokenizer.json"))
     return {
@@ -25,7 +25,7 @@ def describe(verb: str, files: Iterable[str], model: Path) -> dict[str, Any]:
         "python": platform.python_version(),
         "machine": {"system": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
         "git": _git(),
-        "data": {name: _sha256(Path(name)) for name in files},
+        "data": {str(file): _sha256(file) for file in files},
         "model": {path.name: _sha256(path) for path in weights},
     }
 

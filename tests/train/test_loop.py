@@ -132,7 +132,9 @@ def test_a_damaged_checkpoint_is_passed_over(make_run: MakeRun) -> None:
 
 def test_a_loss_that_is_not_a_number_stops_with_what_to_do(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_run()
-    monkeypatch.setattr("tailor.train.step.target_logprobs", lambda model, hidden, targets: hidden[targets.rows, 0] * torch.nan)
+    monkeypatch.setattr(
+        "tailor.train.step.target_logprobs", lambda model, hidden, targets: hidden[targets.rows, 0] * torch.nan
+    )
     with pytest.raises(TrainingError, match=r"step 1 .*\n.*optim\.learning_rate"):
         loop.train(run)
 
@@ -140,7 +142,9 @@ def test_a_loss_that_is_not_a_number_stops_with_what_to_do(make_run: MakeRun, mo
 def test_training_ends_where_it_stops_helping_and_keeps_the_best(make_run: MakeRun) -> None:
     run = make_run(optim__learning_rate=0.05, optim__epochs=40, train__patience=2)
     outcome = loop.train(run)
-    looks = [(line["validation_loss"], line["step"]) for line in run.lines("metrics.jsonl") if "validation_loss" in line]
+    looks = [
+        (line["validation_loss"], line["step"]) for line in run.lines("metrics.jsonl") if "validation_loss" in line
+    ]
     assert outcome.steps < 240
     assert outcome.best_step == min(looks)[1] == looks[-3][1]
     kept = load_file(run.path / "checkpoints" / f"step-{outcome.best_step:08d}" / "trainable.safetensors")

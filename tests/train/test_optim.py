@@ -22,9 +22,7 @@ def test_rates_by_hand() -> None:
     assert constant.rate(9) == 1.0
 
 
-@pytest.mark.parametrize(
-    ("rows", "batch", "epochs"), [(100, 8, 12), (1_000, 16, 10), (3_200, 16, 3), (10_000, 16, 3)]
-)
+@pytest.mark.parametrize(("rows", "batch", "epochs"), [(100, 8, 12), (1_000, 16, 10), (3_200, 16, 3), (10_000, 16, 3)])
 def test_epochs_by_rows(rows: int, batch: int, epochs: float) -> None:
     assert default_epochs(rows, batch) == epochs
 

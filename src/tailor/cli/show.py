@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,10 +12,11 @@ from tailor.cli import _options as options
 
 def command(
     data: options.Data = None,
-    row: Annotated[int | None, typer.Option("--row", help="Show only this row, counted from 1.")] = None,
-    rows: Annotated[int, typer.Option("--rows", help="How many rows to show.")] = 3,
-    ids: Annotated[bool, typer.Option("--ids", help="Print ids and weights too.")] = False,
-    html: Annotated[str | None, typer.Option("--html", help="Write an HTML page to this file instead.")] = None,
+    row: Annotated[int | None, typer.Option("--row", min=1, help="Show only this row, counted from 1.")] = None,
+    rows: Annotated[int, typer.Option("--rows", min=1, help="How many rows to show from the first on.")] = 3,
+    ids: Annotated[bool, typer.Option("--ids", help="Write the id behind each token.")] = False,
+    weights: Annotated[bool, typer.Option("--weights", help="Write the weight behind each token.")] = False,
+    html: Annotated[str | None, typer.Option("--html", help="Write a page to this file instead.")] = None,
     model: options.Model = None,
     method: options.Method = None,
     recipe: options.Recipe = None,
@@ -27,17 +29,37 @@ def command(
 
     from rich.console import Console
 
-    from tailor import formats, render
+    from tailor import formats, plugins, render
     from tailor.errors import DataError
+    from tailor.render import show
+    from tailor.run import write_atomic
     from tailor.weights.locate import locate
 
-    console = Console(stderr=True, highlight=False)
+    aside = Console(stderr=True, highlight=False)
+    settings = dict(config.method)
+    chosen = plugins.load("methods", settings.pop("type"))
+    renderer = render.load(locate(config.model.name, config.model.revision), thinking=config.model.thinking)
     reading = formats.read(
         config.data.train, format=config.data.format, map=config.data.map, max_bad=config.data.max_bad
     )
-    console.print(reading.seen, soft_wrap=True)
-    renderer = render.load(locate(config.model.name, config.model.revision), thinking=config.model.thinking)
-    for note in renderer.notes:
-        console.print(note, soft_wrap=True)
-    if row is not None and not 1 <= row <= len(reading.examples):
-        raise DataError(f"there is no row {row}: the data has {len(reading.examples):,}")
+    for note in (reading.seen, *renderer.notes):
+        aside.print(note, soft_wrap=True, markup=False)
+    if row is not None and row > len(reading.examples):
+        raise DataError(f"there is no row {row:,}: the data has {len(reading.examples):,}")
+    wanted = reading.examples[:rows] if row is None else reading.examples[row - 1 : row]
+    made = [
+        datum
+        for group, example in enumerate(wanted)
+        for datum in chosen.datums(example, group, renderer, chosen.Settings.model_validate(settings))
+    ]
+    if html is not None:
+        page = show.to_html(made, renderer.tokenizer, ids=ids, weights=weights)
+        write_atomic(Path(html), page.encode("utf-8", "replace"))
+        aside.print(f"written to {html}", soft_wrap=True, markup=False)
+        return
+    for datum in made:
+        Console(highlight=False).print(
+            show.to_text(datum, renderer.tokenizer, ids=ids, weights=weights), soft_wrap=True
+        )
+    if not made:
+        aside.print("nothing in these rows is trained on", soft_wrap=True)

@@ -57,7 +57,7 @@ def train(
     plan = optim.plan(config.optim, rows=len(source.train), adapter=adapter, parameters=loaded.parameters)
     parameters = loaded.trainable()
     optimizer = optim.adamw(parameters, plan)
-    looks = plan.look_steps(config.train.validations_per_epoch, len(source.train))
+    looks = plan.look_steps(config.train.validations_per_epoch, len(source.train)) if source.validation else ()
     share = config.train.share_prefixes and not alone
     step = Step(loaded, method, settings, parameters, config.train.token_budget, share, plan.max_grad_norm)
 
@@ -86,14 +86,17 @@ def train(
             state.tokens += sum(datum.trained for datum in datums)
             watch.step(loss, norm, learning_rate, datums)
 
-            if state.step in looks or state.step == plan.steps:
+            if state.step in looks:
                 value = validation_loss(step, source.validation, progress)
                 metrics = look(loaded, renderer) if look is not None else {}
                 if watch.validated(value, metrics, config.train):
                     checkpoint.save(run, state, parameters, optimizer, config.train.keep_last)
             tick(watch.tick())
             stop = stopping()
-            if watch.checkpoint_due(config.train.checkpoint_minutes) or stop or state.finished:
+            if not source.validation:
+                state.best_step = state.step  # nothing to judge steps by: the last is kept
+            last = state.finished or state.step == plan.steps
+            if watch.checkpoint_due(config.train.checkpoint_minutes) or stop or last:
                 checkpoint.save(run, state, parameters, optimizer, config.train.keep_last)
             if stop and state.step < plan.steps:
                 run.event("stopped", step=state.step)

@@ -85,10 +85,26 @@ def method_of(run: Run) -> tuple[Any, Any]:
     return method, method.Settings.model_validate(values)
 
 
+def check_kinds(examples: Sequence[Example], method: str) -> None:
+    """Raises DataError where rows are of a kind that `method` cannot train, and says which method does."""
+    kinds = plugins.load("methods", method).KINDS
+    wrong = [example for example in examples if example.kind not in kinds]
+    if not wrong:
+        return
+    kind = wrong[0].kind
+    able = [other for other in plugins.names("methods") if kind in plugins.load("methods", other).KINDS]
+    remedy = f"--method {able[0]} trains on them" if able else "no method of this version trains on them yet"
+    raise DataError(
+        f"the method {method!r} trains on rows of kind {' or '.join(kinds)}; {len(wrong):,} of {len(examples):,} rows "
+        f"are of kind {kind!r}",
+        where=str(wrong[0].source),
+        fix=f"{remedy}; prompts with their answers can be trained on by any",
+    )
+
+
 def _render(run: Run, examples: list[Example], renderer: render.Renderer, ledger: Ledger, progress: Progress) -> Rows:
     config = run.config
     method, settings = method_of(run)
-    _check_kinds(examples, method, config.method["type"])
     return render.render_rows(
         examples,
         renderer,
@@ -98,18 +114,4 @@ def _render(run: Run, examples: list[Example], renderer: render.Renderer, ledger
         ledger=ledger,
         cache=token_cache(),
         progress=progress,
-    )
-
-
-def _check_kinds(examples: Sequence[Example], method: Any, name: str) -> None:
-    wrong = [example for example in examples if example.kind not in method.KINDS]
-    if not wrong:
-        return
-    able = [other for other in plugins.names("methods") if wrong[0].kind in plugins.load("methods", other).KINDS]
-    remedy = f"--method {able[0]} does" if able else "no method of this version trains on them yet"
-    raise DataError(
-        f"the method {name!r} trains on rows of kind {' or '.join(method.KINDS)}; {len(wrong):,} of {len(examples):,} "
-        f"rows are of kind {wrong[0].kind!r}",
-        where=str(wrong[0].source),
-        fix=f"{remedy}; answers in the form prompt/completion or chat messages can be trained on now",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -16,6 +17,7 @@ from tailor.evaluate.power import foresight
 from tailor.evaluate.prompts import auto_instructions
 from tailor.records import Example, Ledger, message
 from tailor.run import Run
+from tailor.train.source import check_kinds
 from tailor.train.source import prepare as render_once
 from tailor.worker.screen import Screen
 
@@ -49,6 +51,7 @@ def prepare(run: Run, verb: Verb, renderer: render.Renderer, screen: Screen) -> 
         read(getattr(config.data, name), name, config, ledger, notes, screen)
         for name in ("train", "validation", "test")
     )
+    check_kinds(train, config.method["type"])
     if verb == "fit" and train[0].kind == "text":
         raise DataError(
             "plain text has no answers to score",
@@ -61,6 +64,7 @@ def prepare(run: Run, verb: Verb, renderer: render.Renderer, screen: Screen) -> 
     notes += splits.notes
     _write(run, splits.train, splits.validation, splits.test, ledger)
     render_once(run, renderer, screen.progress)
+    shutil.rmtree(run.path / "folds", ignore_errors=True)  # left by a run that was stopped here
     for number, fold in enumerate(splits.folds or (), 1):
         _make_fold(run, number, fold, renderer, screen)
     choices = choose(config, splits.train, renderer, notes)

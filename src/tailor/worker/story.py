@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tailor import formats, render, report
+from tailor import render, report
 from tailor.advise import verdict as advice
 from tailor.config import RunConfig, resolve
 from tailor.environment import describe
 from tailor.evaluate import compare
+from tailor.formats import inputs
 from tailor.records import ArmResult, Difference, Scored, Verdict
 from tailor.run import Run
 from tailor.weights.locate import locate
@@ -42,8 +43,8 @@ def train(data: str | Sequence[str], *, recipe: str | None = None, **settings: A
 def start(verb: Verb, config: RunConfig, screen: Screen | None = None) -> Run:
     """Makes a new run folder for `config` and takes it to its end."""
     model = locate(config.model.name, config.model.revision)
-    files = formats.files([*config.data.train, *config.data.validation, *config.data.test])
-    run = Run.create(config, Path(files[0]).name.split(".")[0])
+    files = [file.path for file in inputs([*config.data.train, *config.data.validation, *config.data.test])]
+    run = Run.create(config, files[0].name.split(".")[0])
     with run.locked():
         run.write("environment.json", describe(verb, files, model))
         _finish(run, verb, screen or Silent())
