@@ -30,7 +30,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
 CPU_SECONDS = 1.0  # for one rendering; a real one takes under a millisecond
-MEMORY_BYTES = 2 << 30  # address space of the process, most of it mapped libraries
+MEMORY_BYTES = 1 << 30  # address space of the process, most of it mapped libraries
 TEXT_CHARS = 1 << 24  # of one rendering
 
 
