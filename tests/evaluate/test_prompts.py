@@ -42,7 +42,9 @@ def test_labels_that_hold_commas_get_a_line_each() -> None:
     [
         [f"a whole sentence about {n}" for n in range(50)],
         ["two\nlines", "b"] * 20,
-        ["x" * 80, "y"] * 20,
+        ["x" * 81, "y"] * 20,
+        [str(n % 30) for n in range(300)],
+        ['{"intent": "a"}', '{"intent": "b"}'] * 20,
         [f"label {n % 151}" for n in range(1000)],
         ["always the same"] * 50,
         ["a", "b", "", ""] * 10,
@@ -51,6 +53,11 @@ def test_labels_that_hold_commas_get_a_line_each() -> None:
 def test_other_answers_get_no_instructions(answers: list[str]) -> None:
     text, reason = auto_instructions([row(f"q{n}", answer, n) for n, answer in enumerate(answers)])
     assert text == "" and "not labels" in reason
+
+
+def test_grades_are_labels() -> None:
+    text, _ = auto_instructions([row(f"q{n}", str(1 + n % 5), n) for n in range(50)])
+    assert text.endswith(": 1, 2, 3, 4, 5")
 
 
 def test_banking77_has_77_labels() -> None:
@@ -67,7 +74,7 @@ def test_banking77_has_77_labels() -> None:
 
 def test_one_shot_of_each_of_the_commonest_answers_first() -> None:
     shots = choose_shots(LABELLED, 2, max_tokens=1000, count_tokens=words)
-    assert sorted(shot.answer for shot in shots) == ["card lost", "refund"] or "refund" in {s.answer for s in shots}
+    assert sorted(shot.answer for shot in shots) == ["card lost", "refund"]
     shots = choose_shots(LABELLED, 3, max_tokens=1000, count_tokens=words)
     assert sorted(shot.answer for shot in shots) == ["card lost", "greeting", "refund"]
     shots = choose_shots(LABELLED, 5, max_tokens=1000, count_tokens=words)

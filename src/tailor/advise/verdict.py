@@ -85,14 +85,14 @@ def _tuned(
         why = "tuning does not help" if high <= 0 else f"tuning gains less than {worth}"
         return Verdict(
             decision=_decision(theirs.name),
-            sentence=f"Do not tune, {_advice(theirs.name)}: {why}. {_capital(facts)}.{_more_training(training)}",
+            sentence=f"Do not tune, {_advice(theirs.name)} instead: {why}. Tuned, {facts}.{_more_training(training)}",
             rows_needed=RowsNeeded(training=training),
         )
     held_out = held_out_needed(gain, ours.n, minimum_gain)
     unsure = "the interval holds zero" if low <= 0 else f"the interval holds {worth}"
     return Verdict(
         decision="inconclusive",
-        sentence=f"Inconclusive: {facts}; {unsure}.{_more_rows(held_out)}{_more_training(training)}",
+        sentence=f"Inconclusive: tuned, {facts}; {unsure}.{_more_rows(held_out)}{_more_training(training)}",
         rows_needed=RowsNeeded(held_out=held_out, training=training),
     )
 
@@ -103,10 +103,14 @@ def _prompted(ours: ArmResult, theirs: ArmResult, gain: Difference, how: Scale) 
     facts = _facts(ours, theirs, gain, how)
     if low > 0 or high < 0:
         winner, loser = (ours, theirs) if low > 0 else (theirs, ours)
-        sentence = f"{_capital(_advice(winner.name))}: {facts}{_cost(winner, loser)}. Tuning was not tried."
+        sentence = (
+            f"{_capital(_advice(winner.name))}: {ours.name}, {facts}{_cost(winner, loser)}. Tuning was not tried."
+        )
     else:
         winner = min((ours, theirs), key=_prompt_tokens)
-        sentence = f"{_capital(_advice(winner.name))}, the cheaper of two that cannot be told apart: {facts}."
+        sentence = (
+            f"{_capital(_advice(winner.name))}, the cheaper of two that cannot be told apart: {ours.name}, {facts}."
+        )
         sentence += " Tuning was not tried."
     return Verdict(decision=_decision(winner.name), sentence=sentence, rows_needed=_NOTHING)
 

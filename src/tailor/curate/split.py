@@ -50,8 +50,8 @@ class Fold:
 class Splits:
     """The rows of each side in the order they were read, and in words what was done.
 
-    `folds` is set where rows are too few to set some aside: together they hold every row of `train` and `validation`
-    out once; `test` is then empty.
+    `folds` is set where rows are too few to set some aside for good: together they hold every row out once. `test` is
+    then empty, and `train` and `validation` are for the training on all rows that follows the folds.
     """
 
     train: list[Example]
@@ -91,7 +91,7 @@ def split(
     if held_out and not test and not with_folds:
         leave = 1 if validation else 2  # units: one to train on, one to validate
         result.train, result.test = _set_aside(train, data.test_share, lambda place: place, leave=leave)
-        result.notes.append(_set_aside_note("test", result.test, train, data.test_share))
+        result.notes.append(_set_aside_note("test", result.test, train, f"{data.test_share:.0%}"))
     _drop_shared(result, "test", ledger)
     _drop_shared(result, "validation", ledger)
     if with_folds and result.train:
@@ -105,7 +105,8 @@ def split(
         result.train, result.validation = _set_aside(
             before, data.validation_share, lambda place: 1 - place, most=data.max_validation
         )
-        result.notes.append(_set_aside_note("validation", result.validation, before, data.validation_share))
+        wanted = f"{data.validation_share:.0%}, at most {data.max_validation:,}"
+        result.notes.append(_set_aside_note("validation", result.validation, before, wanted))
         _drop_shared(result, "validation", ledger)
     if not result.train:
         raise DataError(
@@ -219,16 +220,13 @@ def _set_aside(
     return stay, aside
 
 
-def _set_aside_note(side: str, aside: Sequence[Example], rows: Sequence[Example], share: float) -> str:
+def _set_aside_note(side: str, aside: Sequence[Example], rows: Sequence[Example], wanted: str) -> str:
     if not aside:
         if side == "test":
-            raise DataError(
-                _ONE_UNIT,
-                fix="give held-out rows with --test, or another --group",
-            )
+            raise DataError(_ONE_UNIT, fix="give held-out rows with --test, or another --group")
         return "no validation rows: all training rows share one prompt or one group"
     by = "group" if any(example.group is not None for example in aside) else "prompt"
-    return f"{side}: {len(aside):,} of {len(rows):,} rows set aside by a hash of their {by} (wanted {share:.0%})"
+    return f"{side}: {len(aside):,} of {len(rows):,} rows set aside by a hash of their {by} (wanted {wanted})"
 
 
 def _folds(rows: Sequence[Example], validation: list[Example], count: int, share: float) -> list[Fold]:

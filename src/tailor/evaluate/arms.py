@@ -86,8 +86,9 @@ def measure(
 
     Each row's line goes to `sink` as it finishes, so that a killed evaluation goes on: rows in `done` (row -> line) are
     taken from there and neither generated nor given to `sink` again. With `sampling.n` above 1 a row's score is the
-    mean over its samples and `given` the first of them. The result does not depend on the order of finishing. Raises
-    DataError where `done` holds lines of other rows, ConfigError where there is no such metric.
+    mean over its samples and `given`, which corpus metrics take, the first of them. The result does not depend on the
+    order of finishing. Raises DataError where `done` holds lines of other rows, ConfigError where there is no such
+    metric.
     """
     _belong(arm, examples, done)
     scorers = {name: plugins.load("metrics", name) for name in dict.fromkeys((metric, *others))}

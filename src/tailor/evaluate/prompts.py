@@ -7,19 +7,20 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from tailor.evaluate.arms import show
+from tailor.metrics import LABEL_LENGTH, LABEL_ROWS
 from tailor.records import Example
 
 MOST_LABELS = 150  # a longer list costs more tokens on every request than a prompt is worth
-_LONGEST_LABEL = 64
-_ROWS_A_LABEL = 3
+MOST_NUMBERS = 12  # more numbers than that are no grades but results
 _POOL = 400  # rows looked at when examples are chosen for being unlike one another
 
 
 def auto_instructions(train: Sequence[Example]) -> tuple[str, str]:
     """(instructions, the reason for them in words): the list of labels where the answers are labels, else nothing.
 
-    Answers are labels where each is one short line, at most 150 differ, and each is given by three rows and more on
-    average. Any prompt a user would write for such a task names them, so the prompted arms get them too.
+    Answers are labels where each is one short line, at most 150 differ (12 numbers, and no JSON), and each is given by
+    three rows and more on average. Any prompt a user would write for such a task names them, so the prompted arms get
+    them too.
     """
     answers = [example.answer.strip() for example in train]
     labels = sorted(set(answers))
@@ -33,9 +34,15 @@ def auto_instructions(train: Sequence[Example]) -> tuple[str, str]:
 
 
 def _are_labels(answers: Sequence[str], labels: Sequence[str]) -> bool:
-    if not 2 <= len(labels) <= MOST_LABELS or len(answers) < _ROWS_A_LABEL * len(labels):
+    if not 2 <= len(labels) <= MOST_LABELS or len(answers) < LABEL_ROWS * len(labels):
         return False
-    return all(label and len(label) <= _LONGEST_LABEL and "\n" not in label for label in labels)
+    if len(labels) > MOST_NUMBERS and not any(char.isalpha() for label in labels for char in label):
+        return False
+    return all(_is_label(label) for label in labels)
+
+
+def _is_label(answer: str) -> bool:
+    return 0 < len(answer) <= LABEL_LENGTH and "\n" not in answer and not answer.startswith(("{", "["))
 
 
 def choose_shots(
@@ -51,7 +58,7 @@ def choose_shots(
     """
     rows = sorted((row for row in train if row.kind == "chat" and row.answer), key=lambda row: _hash(row, seed))
     counts = Counter(row.answer for row in rows)
-    repeated = len(rows) >= _ROWS_A_LABEL * len(counts)
+    repeated = len(rows) >= LABEL_ROWS * len(counts)
     pool = (_answers_in_turn(rows, counts) if repeated else rows)[:_POOL]
     sized = [(row, _size(row, count_tokens)) for row in pool]
     longest = max(2 * max_tokens / k, 1.5 * min((size for _, size in sized), default=0))
