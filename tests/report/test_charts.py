@@ -23,8 +23,8 @@ def elements(svg: str, name: str, class_: str | None = None) -> list[dict[str, s
 
 
 def test_text_and_attributes_are_escaped() -> None:
-    written = tag("text", "<b>&\u202e", x=1.26, text_anchor="end", class_='a"b')
-    assert written == '<text x="1.3" text-anchor="end" class="a&#34;b">&lt;b&gt;&amp;⟨U+202E⟩</text>'
+    written = tag("text", "<b>&\u202e", x=1.26, text_anchor="end", class_='a"b\u202e')
+    assert written == '<text x="1.3" text-anchor="end" class="a&#34;b⟨U+202E⟩">&lt;b&gt;&amp;⟨U+202E⟩</text>'
 
 
 def test_ticks_are_round_numbers_inside_the_range() -> None:

@@ -8,11 +8,14 @@ import time
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tailor import plugins
 from tailor.report import render, write
+from tailor.report.text import shown
 from tailor.run import Run
 
 MakeRun = Callable[..., Run]
@@ -93,9 +96,9 @@ def hostile_run(make_run: MakeRun, name: str, word: str) -> Run:
 @pytest.mark.parametrize("word", HOSTILE)
 def test_hostile_text_stays_text_in_every_field(make_run: MakeRun, word: str) -> None:
     tame = "harmless/" if "/" in word or "\0" in word else "harmless"
-    page, usual = (
-        Page(render(hostile_run(make_run, name, text))) for name, text in (("hostile", word), ("tame", tame))
-    )
+    html = render(hostile_run(make_run, "hostile", word))
+    page, usual = Page(html), Page(render(hostile_run(make_run, "tame", tame)))
+    assert shown(html, len(html)) == html  # no character that hides others, in text, attributes and drawings
     assert page.shape == usual.shape  # not a tag or attribute more
     assert not [name for name, _ in page.attributes if name.startswith("on")]
     assert {value for name, value in page.attributes if name in ("href", "src", "action")} == {"data:,"}
@@ -288,6 +291,16 @@ def test_whatever_single_file_is_lost_there_is_a_page(make_run: MakeRun, lost: s
     assert "Go on from here" in text
 
 
+def test_less_is_better_where_the_metric_says_so(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugins, "load", lambda kind, name: SimpleNamespace(AGGREGATE="mean", LOWER_IS_BETTER=True))
+    line = {"source": {"file": "t", "line": 1}, "prompt": "p", "wanted": "a", "given": "b"}
+    scores = {arm: [line | {"row": 0, "score": score}] for arm, score in (("few-shot", 2.0), ("tuned", 0.5))}
+    text = Page(render(make_run(scores=scores, settings={"eval.minimum_gain": 0.1}))).text
+    assert "Lower is better" in text
+    assert "Where tuned does better than few-shot" in text and "does worse" not in text
+    assert "1 tuned better 100.0%" in text
+
+
 def test_a_huge_answer_is_cut_visibly(make_run: MakeRun) -> None:
     line = {"row": 0, "source": {"file": "t", "line": 1}, "prompt": "p" * 10**6, "wanted": "w", "given": "g" * 10**6}
     html = render(make_run(scores={"tuned": [line | {"score": 0.0}]}))
@@ -302,6 +315,7 @@ def test_ten_thousand_rows_are_quick(make_run: MakeRun) -> None:
     assert time.process_time() - start < 3  # about a tenth of that on an idle machine
     assert len(html) < 300_000
     assert "A point of the training line is the mean of 84 steps" in Page(html).text
+    assert max(path.count("L") for path in re.findall(r'class="curve"|d="(M[^"]*)"', html)) == 238  # 239 points
 
 
 def test_the_page_is_written_whole_and_the_same_each_time(make_run: MakeRun) -> None:
