@@ -299,6 +299,9 @@ def test_less_is_better_where_the_metric_says_so(make_run: MakeRun, monkeypatch:
     assert "Lower is better" in text
     assert "Where tuned does better than few-shot" in text and "does worse" not in text
     assert "1 tuned better 100.0%" in text
+    scores["zero-shot"] = [line | {"row": 0, "score": 3.0}]
+    text = Page(render(make_run(name="stopped", summary=None, scores=scores))).text
+    assert "Where tuned does better than few-shot" in text  # the best of the others, though no difference says so
 
 
 def test_a_huge_answer_is_cut_visibly(make_run: MakeRun) -> None:
