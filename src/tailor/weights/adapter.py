@@ -11,7 +11,7 @@ from torch import nn
 
 from tailor.config import AdapterConfig
 from tailor.errors import ConfigError, did_you_mean
-from tailor.weights.load import Coverage, Loaded, _count
+from tailor.weights.load import Coverage, Loaded, hushed, in_words
 
 FULL_BELOW = 50_000_000  # parameters: fewer train whole in seconds, and learn more than their adapters do
 
@@ -27,14 +27,14 @@ def attach(loaded: Loaded, adapter: AdapterConfig, *, seed: int) -> str:
     if choice == "auto":
         choice = "full" if count < FULL_BELOW else "lora"
         side = "under" if choice == "full" else "at least"
-        loaded.notes.append(f"adapter: {choice}, because the model has {side} {_count(FULL_BELOW)} parameters")
+        loaded.notes.append(f"adapter: {choice}, because the model has {side} {in_words(FULL_BELOW)} parameters")
     if choice == "full":
         _attach_full(loaded)
     else:
         _attach_lora(loaded, adapter, seed)
     loaded.adapter = choice
     trained = sum(parameter.numel() for parameter in loaded.trainable().values())
-    loaded.notes.append(f"{_count(trained)} of {_count(count)} parameters are trained")
+    loaded.notes.append(f"{in_words(trained)} of {in_words(count)} parameters are trained")
     loaded.notes += describe(loaded.coverage)
     return choice
 
@@ -42,7 +42,7 @@ def attach(loaded: Loaded, adapter: AdapterConfig, *, seed: int) -> str:
 def describe(coverage: Sequence[Coverage]) -> list[str]:
     """The table of coverage, a line a module name."""
     return [
-        f"{row.module} ({row.kind}): {row.adapted} of {row.total} adapted, {_count(row.parameters)} parameters"
+        f"{row.module} ({row.kind}): {row.adapted} of {row.total} adapted, {in_words(row.parameters)} parameters"
         for row in coverage
     ]
 
@@ -70,7 +70,7 @@ def _attach_lora(loaded: Loaded, adapter: AdapterConfig, seed: int) -> None:
         task_type="CAUSAL_LM",
         base_model_name_or_path=loaded.name,
     )
-    with torch.random.fork_rng():
+    with hushed(), torch.random.fork_rng():
         torch.manual_seed(seed)
         model = get_peft_model(loaded.model, config, autocast_adapter_dtype=True)
     model.peft_config["default"].base_model_name_or_path = loaded.name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -107,7 +108,7 @@ def load(
     model.eval()
     loaded = Loaded(model, folder, place, dtype, _public_name(config.name, folder))
     loaded.parameters = sum(parameter.numel() for parameter in model.parameters())
-    loaded.notes.append(f"{config.name}: {_count(loaded.parameters)} parameters, {reason}")
+    loaded.notes.append(f"{config.name}: {in_words(loaded.parameters)} parameters, {reason}")
     if config.random_weights:
         loaded.notes.append(f"weights drawn afresh with seed {seed}: this is a control, not the pretrained model")
     if vocabulary is not None:
@@ -118,14 +119,19 @@ def load(
 
 @contextlib.contextmanager
 def hushed() -> Iterator[None]:
-    """transformers without its progress bars and remarks: what matters is in the notes, and the screen is ours."""
+    """transformers and PEFT without progress bars and remarks: what matters is in the notes, and the screen is ours."""
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            for kind in (FutureWarning, DeprecationWarning):  # what the one library says of the other's age
+                warnings.simplefilter("ignore", kind)
+            # PEFT notes the rank of fused experts under names it then does not find among the modules.
+            warnings.filterwarnings("ignore", "The following (rank|alpha)_pattern keys", RuntimeWarning)
+            yield
     finally:
         logging.set_verbosity(level)
         if bars:
@@ -254,5 +260,6 @@ def _grow(loaded: Loaded, vocabulary: int) -> None:
     )
 
 
-def _count(number: int) -> str:
+def in_words(number: int) -> str:
+    """A count of parameters as people say it."""
     return f"{number / 1e9:.2f}B" if number >= 1e9 else f"{number / 1e6:.1f}M"

@@ -82,7 +82,8 @@ def _restore_adapter(loaded: Loaded, folder: Path) -> None:
     state = load_file(folder / ADAPTER)
     expected = {name: tensor.shape for name, tensor in _adapter_state(loaded).items()}
     _compare(expected, {name: tensor.shape for name, tensor in state.items()}, folder)
-    set_peft_model_state_dict(loaded.model, state)
+    with hushed():
+        set_peft_model_state_dict(loaded.model, state)
 
 
 def _restore_model(loaded: Loaded, folder: Path) -> None:
