@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from tailor.formats.base import Format, Malformed, Row
 ORDER = ("pairs", "rated", "chat", "sharegpt", "alpaca", "completion", "table", "text")
 
 
+@functools.cache
 def shapes() -> dict[str, Format]:
     """All shapes there are: the shipped ones in `ORDER`, then those of third parties."""
     names = plugins.names("formats")
@@ -80,7 +82,7 @@ def choose(rows: Sequence[Row], known: Mapping[str, Format], format: str | None,
     count = votes[winner]
     keys = [key for key, times in used.items() if 2 * times > count]
     reason = f"rows have {_and(keys)}" + (f" (map: {_said(names)})" if names else "")
-    return Choice(winner, known[winner], reason, names, tuple(keys), _unused(seen, used))
+    return Choice(winner, known[winner], reason, names, tuple(keys), _unused(rows, used, names))
 
 
 def _forced(format: str, rows: Sequence[Row], seen: Sequence[Row], names: Mapping[str, str]) -> Choice:
@@ -91,14 +93,14 @@ def _forced(format: str, rows: Sequence[Row], seen: Sequence[Row], names: Mappin
             raise Malformed(*_no_shape(seen[0], names))
         return _table(columns, rows)
     reason = "as asked for" + (f" (map: {_said(names)})" if names else "")
-    return Choice(format, shape, reason, names, shape.KEYS, _unused(seen, shape.KEYS))
+    return Choice(format, shape, reason, names, shape.KEYS, _unused(rows, shape.KEYS, names))
 
 
 def _table(columns: table.Columns, rows: Sequence[Row]) -> Choice:
     said = ", ".join(f"{new}={old}" for new, old in columns.map.items())
     reason = f"{said} ({columns.reason}); say --map {said.replace(', ', ',')} with other names to change it"
     old = tuple(columns.map.values())
-    return Choice("table", table, reason, columns.map, old, _unused(rows, old))
+    return Choice("table", table, reason, columns.map, old, _unused(rows, old, {}))
 
 
 def _check_map(rows: Sequence[Row], known: Mapping[str, Format], names: Mapping[str, str]) -> None:
@@ -129,6 +131,7 @@ def _and(keys: Sequence[str]) -> str:
     return " and ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)
 
 
-def _unused(rows: Sequence[Row], used: Collection[str]) -> tuple[str, ...]:
+def _unused(rows: Sequence[Row], used: Collection[str], names: Mapping[str, str]) -> tuple[str, ...]:
     """Keys of the rows that the shape leaves alone, to be said aloud."""
+    used = {names.get(key, key) for key in used}
     return tuple(dict.fromkeys(key for row in rows for key in row if key not in used))

@@ -65,10 +65,11 @@ def json_records(chunks: Chunks, row_keys: Sequence[str]) -> Iterator[JsonRecord
     """The rows of a JSON file. `row_keys` are keys whose lists belong to a row (`messages`), not to the file."""
     start = chunks.head.lstrip()
     first_line, _, more = start.partition(b"\n")
-    by_lines = chunks.name.removesuffix(".gz").endswith((".jsonl", ".ndjson"))
-    if start[:1] == b"[" or first_line.strip() == b"{":
-        return _Scanner(chunks, row_keys).records()
-    if start[:1] == b"{" and not by_lines and not (more.strip() and _complete(first_line)):
+    if chunks.name.lower().removesuffix(".gz").endswith((".jsonl", ".ndjson")):
+        one_value = first_line.strip() == b"{" and more.lstrip()[:1] == b'"'  # an object over several lines
+    else:
+        one_value = start[:1] == b"{" and not (more.strip() and _complete(first_line))
+    if one_value or start[:1] == b"[":
         return _Scanner(chunks, row_keys).records()
     return _json_lines(chunks)
 

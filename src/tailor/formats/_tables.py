@@ -80,7 +80,7 @@ def csv_records(chunks: Chunks, mapped: Sequence[str]) -> Iterator[TableRecord]:
     """The rows of a CSV or TSV file, blank ones left out; the delimiter is the one its first line has most of."""
     csv.field_size_limit(LONGEST_ROW)
     text = _Text(chunks)
-    delimiter = "\t" if chunks.name.removesuffix(".gz").endswith((".tsv", ".tab")) else _delimiter(chunks.head)
+    delimiter = "\t" if chunks.name.lower().removesuffix(".gz").endswith((".tsv", ".tab")) else _delimiter(chunks.head)
     reader = csv.reader(text, delimiter=delimiter, strict=True)
     columns: list[str] | None = None
     while True:
