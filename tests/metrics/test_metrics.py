@@ -264,3 +264,4 @@ def test_details_are_short_and_can_be_saved():
     assert len(shown("a" * 500)) == 82
     assert shown("\ud800\n") == r"'\ud800\n'"
     assert clean("it's \ud800\n") == r"it's \ud800\n"
+    assert clean("it's \ud800\n") == r"it's \ud800\n"

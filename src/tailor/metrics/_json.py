@@ -64,9 +64,9 @@ def first_difference(wanted: Any, given: Any, path: str = "$") -> str:
             if not same(wanted[key], given[key]):
                 return first_difference(wanted[key], given[key], place)
     if isinstance(wanted, list) and isinstance(given, list):
-        for place, (one, other) in enumerate(zip(wanted, given)):
+        for number, (one, other) in enumerate(zip(wanted, given)):
             if not same(one, other):
-                return first_difference(one, other, f"{path}[{place}]")
+                return first_difference(one, other, f"{path}[{number}]")
         return f"{clean(path)} has {len(given)} items, wanted {len(wanted)}"
     return f"{clean(path)}: wanted {_brief(wanted)}, given {_brief(given)}"
 
