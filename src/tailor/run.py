@@ -23,7 +23,7 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import msgspec
 
@@ -144,9 +144,9 @@ class Run:
 
     def read(self, name: str) -> Any:
         """The JSON document `name` as plain values. Raises RunError where it is missing or damaged."""
-        return self.read_as(name, Any)
+        return self.read_as(name, object)
 
-    def read_as(self, name: str, kind: type[T] | Any) -> T:
+    def read_as(self, name: str, kind: type[T]) -> T:
         """The JSON document `name` as the record `kind`."""
         path = self.path / name
         try:
@@ -168,7 +168,13 @@ class Run:
             with open(path, "ab") as file:
                 file.write(msgspec.json.encode(row) + b"\n")
 
-    def lines(self, name: str, kind: type[T] | Any = Any) -> Iterator[T]:
+    @overload
+    def lines(self, name: str) -> Iterator[dict[str, Any]]: ...
+
+    @overload
+    def lines(self, name: str, kind: type[T]) -> Iterator[T]: ...
+
+    def lines(self, name: str, kind: Any = dict) -> Iterator[Any]:
         """The lines of a JSON-lines file as `kind`; none where it is missing. A last line cut by a crash is skipped."""
         path = self.path / name
         if not path.exists():

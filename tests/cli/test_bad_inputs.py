@@ -6,9 +6,10 @@ import errno
 import gzip
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -69,13 +70,21 @@ def locked(bench: Bench) -> list[str]:
     run = Run.create(resolve(None, {"run.out": str(bench.folder / "run"), "data.train": [bench.good]}))
     import fcntl
 
-    file = open(run.path / "lock", "w")  # noqa: SIM115 - held until the test ends
+    file = open(run.path / "lock", "w")  # noqa: SIM115 - `_let_go` closes it
     fcntl.flock(file, fcntl.LOCK_EX)
     KEPT.append(file)
     return ["fit", "--resume", str(run.path)]
 
 
-KEPT: list[object] = []
+KEPT: list[TextIO] = []
+
+
+@pytest.fixture(autouse=True)
+def _let_go() -> Iterator[None]:
+    yield
+    while KEPT:
+        KEPT.pop().close()
+
 
 CASES: dict[str, tuple[Callable[[Bench], list[str]], str]] = {
     "missing file": (lambda b: ["fit", str(b.folder / "tickets2.jsonl")], "tickets2.jsonl"),

@@ -32,10 +32,3 @@ def test_learning_rate_by_size() -> None:
     assert default_learning_rate("full", 8_000_000_000) == pytest.approx(1e-5)
     assert default_learning_rate("full", 100_000_000) == pytest.approx(1e-4)
     assert default_learning_rate("full", 1_000_000) == pytest.approx(1e-3)
-
-
-def test_looks_end_with_the_last_step() -> None:
-    how = plan(OptimConfig(epochs=2, batch_size=4), rows=10, adapter="lora", parameters=1)
-    assert how.steps == 5
-    assert sorted(how.look_steps(2, 10)) == [1, 2, 3, 4, 5]
-    assert sorted(how.look_steps(1, 10)) == [2, 4, 5]

@@ -39,7 +39,7 @@ def _root(
     """Read by typer for the options that stand before a verb."""
 
 
-ORDER = ("fit", "check", "show", "train", "eval", "chat", "report", "runs")
+ORDER = ("fit", "check", "show", "train", "eval", "compare", "chat", "report", "runs")
 """The order of the verbs in the help; a verb that is not named here follows behind."""
 
 for _name in sorted(plugins.names("cli"), key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER)):

@@ -31,9 +31,8 @@ def fitted(run: Run, *, as_json: bool) -> None:
     if summary["arms"]:
         console.print(_arms(summary["arms"]))
     if summary["verdict"]:
-        decision = summary["verdict"]["decision"]
-        line = Text.assemble((decision.upper(), f"bold {COLOURS[decision]}"), "  ", summary["verdict"]["sentence"])
-        console.print(line, soft_wrap=True)
+        verdict = summary["verdict"]
+        console.print(Text(verdict["sentence"], style=f"bold {COLOURS[verdict['decision']]}"), soft_wrap=True)
     elif summary["train"]:
         train = summary["train"]
         console.print(

@@ -31,14 +31,14 @@ def command(
     as_json: options.AsJson = False,
 ) -> None:
     """Measure what prompting reaches, tune, measure again: one page with the verdict."""
-    config = None if resume is not None else options.settings(locals())
+    config = options.settings(locals()) if resume is None else None
 
     from tailor import worker
     from tailor.cli._print import fitted
     from tailor.cli._screen import Screen
 
     with Screen() as screen:
-        run = worker.resume(resume, screen=screen) if config is None else worker.start("fit", config, screen=screen)
+        run = worker.start("fit", config, screen) if config else worker.resume(str(resume), screen)
     fitted(run, as_json=as_json)
     if gate and run.verdict.decision != "tune":
         raise typer.Exit(1)

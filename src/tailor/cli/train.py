@@ -28,12 +28,12 @@ def command(
     as_json: options.AsJson = False,
 ) -> None:
     """Only train, without measuring arms; or go on with a run that was stopped."""
-    config = None if resume is not None else options.settings(locals())
+    config = options.settings(locals()) if resume is None else None
 
     from tailor import worker
     from tailor.cli._print import fitted
     from tailor.cli._screen import Screen
 
     with Screen() as screen:
-        run = worker.resume(resume, screen=screen) if config is None else worker.start("train", config, screen=screen)
+        run = worker.start("train", config, screen) if config else worker.resume(str(resume), screen)
     fitted(run, as_json=as_json)

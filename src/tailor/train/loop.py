@@ -18,7 +18,7 @@ from tailor.kernels import check_model, why_not_share
 from tailor.records import Progress, quiet
 from tailor.run import Run
 from tailor.train import checkpoint, optim
-from tailor.train.source import Source, method_of
+from tailor.train.source import Source
 from tailor.train.step import Step, validation_loss
 from tailor.train.watch import Outcome, Tick, Watch, stop_requested
 from tailor.weights.adapter import attach
@@ -43,62 +43,38 @@ def train(
     Raises Cancelled when it is interrupted, with a checkpoint written; TrainingError when the loss is not a number.
     """
     config = run.config
-    method, settings = method_of(run)
-
     loaded = loaded or load(config.model, device=config.run.device, threads=config.run.threads, seed=config.run.seed)
     renderer = render.load(loaded.folder, thinking=config.model.thinking)
     source = Source.open(run, renderer, progress=progress)
     adapter = attach(loaded, config.adapter, seed=config.run.seed)
-    check_model(loaded.model)
-    alone = why_not_share(loaded.model, source.longest)
-    for note in [*loaded.notes, *([f"prefixes are not shared: {alone}"] if alone else [])]:
-        say(note)
-
-    plan = optim.plan(config.optim, rows=len(source.train), adapter=adapter, parameters=loaded.parameters)
     parameters = loaded.trainable()
+    plan = optim.plan(config.optim, rows=len(source.train), adapter=adapter, parameters=loaded.parameters)
     optimizer = optim.adamw(parameters, plan)
-    looks = plan.look_steps(config.train.validations_per_epoch, len(source.train)) if source.validation else ()
-    share = config.train.share_prefixes and not alone
-    step = Step(loaded, method, settings, parameters, config.train.token_budget, share, plan.max_grad_norm)
+    step = Step(run, loaded, parameters, share=_share(run, loaded, source, say), max_grad_norm=plan.max_grad_norm)
 
     torch.manual_seed(config.run.seed)
     state = checkpoint.resume(run, parameters, optimizer)
-    watch = Watch(run, plan, state)
-    run.event("training", step=state.step, adapter=adapter, notes=loaded.notes, not_sharing=alone, **plan.facts())
+    watch = Watch(run, plan, state, judged=bool(source.validation))
+    run.event("training", step=state.step, adapter=adapter, notes=loaded.notes, **plan.facts())
 
     with stop_requested(run) as stopping:
-        while state.step < plan.steps and not state.finished:
+        while not watch.done:
             datums = source.batch(state.step, plan.batch_size)
-            learning_rate = optim.set_rate(optimizer, plan, state.step)
-
+            rate = optim.set_rate(optimizer, plan, state.step)
             loss, norm = step.gradients(datums)
-            if not math.isfinite(loss) or not math.isfinite(norm):
-                run.event("not-a-number", step=state.step + 1, loss=str(loss), grad_norm=str(norm))
-                raise TrainingError(
-                    f"the loss stopped being a number at step {state.step + 1} (loss {loss}, gradient norm {norm})",
-                    where=str(run.path),
-                    fix=f"lower optim.learning_rate (it is {learning_rate:.2g}) or use model.dtype = 'fp32'; the best "
-                    f"checkpoint before this is kept in {run.path / 'checkpoints'}",
-                )
+            _require_numbers(run, state.step + 1, loss, norm, rate)
             optimizer.step()
+            watch.stepped(loss, norm, rate, datums)
 
-            state.step += 1
-            state.tokens += sum(datum.trained for datum in datums)
-            watch.step(loss, norm, learning_rate, datums)
-
-            if state.step in looks:
-                value = validation_loss(step, source.validation, progress)
+            better = False
+            if watch.look_due(len(source.train)):
                 metrics = look(loaded, renderer) if look is not None else {}
-                if watch.validated(value, metrics, config.train):
-                    checkpoint.save(run, state, parameters, optimizer, config.train.keep_last)
+                better = watch.validated(validation_loss(step, source.validation, progress), metrics)
             tick(watch.tick())
             stop = stopping()
-            if not source.validation:
-                state.best_step = state.step  # nothing to judge steps by: the last is kept
-            last = state.finished or state.step == plan.steps
-            if watch.checkpoint_due(config.train.checkpoint_minutes) or stop or last:
+            if better or stop or watch.checkpoint_due():
                 checkpoint.save(run, state, parameters, optimizer, config.train.keep_last)
-            if stop and state.step < plan.steps:
+            if stop and not watch.done:
                 run.event("stopped", step=state.step)
                 raise Cancelled(
                     f"stopped at step {state.step} of {plan.steps}; a checkpoint is written",
@@ -117,3 +93,24 @@ def tuned(run: Run, loaded: Loaded) -> Loaded:
     attach(loaded, config.adapter, seed=config.run.seed)
     restore(loaded, run.path / ("model" if run.has("model") else "adapter"))
     return loaded
+
+
+def _share(run: Run, loaded: Loaded, source: Source, say: Callable[[str], None]) -> bool:
+    """Whether prefixes are shared; says aloud what was decided, and why where the model cannot."""
+    check_model(loaded.model)
+    alone = why_not_share(loaded.model, source.longest)
+    for note in [*loaded.notes, *([f"prefixes are not shared: {alone}"] if alone else [])]:
+        say(note)
+    return run.config.train.share_prefixes and not alone
+
+
+def _require_numbers(run: Run, step: int, loss: float, norm: float, rate: float) -> None:
+    if math.isfinite(loss) and math.isfinite(norm):
+        return
+    run.event("not-a-number", step=step, loss=str(loss), grad_norm=str(norm))
+    raise TrainingError(
+        f"the loss stopped being a number at step {step} (loss {loss}, gradient norm {norm})",
+        where=str(run.path),
+        fix=f"lower optim.learning_rate (it is {rate:.2g}) or set model.dtype = 'fp32'; the best checkpoint before is "
+        f"kept in {run.path / 'checkpoints'}",
+    )

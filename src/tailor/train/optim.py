@@ -39,11 +39,6 @@ class Plan:
         shape = {"cosine": 0.5 * (1 + math.cos(math.pi * done)), "linear": 1 - done, "constant": 1.0}[self.schedule]
         return self.learning_rate * (self.min_lr_ratio + (1 - self.min_lr_ratio) * shape)
 
-    def look_steps(self, per_epoch: float, rows: int) -> frozenset[int]:
-        """The steps after which the validation rows are looked at, the last one among them."""
-        every = max(1, round(rows / self.batch_size / per_epoch))
-        return frozenset([*range(every, self.steps, every), self.steps])
-
     def facts(self) -> dict[str, Any]:
         """The plan as plain values, for the run's record."""
         return asdict(self)

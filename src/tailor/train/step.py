@@ -7,35 +7,33 @@ pass, so that micro-batches add up to the gradient of the whole (huggingface/trl
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 
 from tailor.kernels import hidden_states, target_logprobs
 from tailor.records import Datum, Progress, Tree, quiet
 from tailor.render.pack import plant
-from tailor.train.source import Rows
+from tailor.run import Run
+from tailor.train.source import Rows, method_of
 from tailor.weights.load import Loaded
 
 
 class Step:
-    """Computes losses and gradients of `loaded` under `method`."""
+    """Computes losses and gradients of `loaded` under the method of `run`."""
 
     def __init__(
         self,
+        run: Run,
         loaded: Loaded,
-        method: Any,
-        settings: Any,
         parameters: Mapping[str, torch.nn.Parameter],
-        token_budget: int,
+        *,
         share: bool,
         max_grad_norm: float,
     ) -> None:
+        self.method, self.settings = method_of(run)
         self.loaded = loaded
-        self.method = method
-        self.settings = settings
         self.parameters = list(parameters.values())
-        self.token_budget = token_budget
+        self.token_budget = run.config.train.token_budget
         self.share = share
         self.max_grad_norm = max_grad_norm
 

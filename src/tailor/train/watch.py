@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 
-from tailor.config import TrainConfig
 from tailor.records import Datum
 from tailor.run import Run
 from tailor.train.checkpoint import State
@@ -54,23 +53,31 @@ class Outcome:
 class Watch:
     """Keeps the log of a run and knows which step was the best."""
 
-    def __init__(self, run: Run, plan: Plan, state: State) -> None:
+    def __init__(self, run: Run, plan: Plan, state: State, *, judged: bool) -> None:
         self.run = run
+        self.config = run.config.train
         self.plan = plan
         self.state = state
+        self.judged = judged  # there are validation rows to judge steps by; else the last step is the best
         self.first_step = state.step
         self.started = self.last = self.saved = time.perf_counter()
         self.recent: deque[tuple[float, int]] = deque(maxlen=50)
         self.loss = float("nan")
         self.validation_loss: float | None = None
 
-    def step(self, loss: float, norm: float, learning_rate: float, datums: Sequence[Datum]) -> None:
-        """Records a finished step."""
+    @property
+    def done(self) -> bool:
+        """Whether no step is left to be taken."""
+        return self.state.finished or self.state.step >= self.plan.steps
+
+    def stepped(self, loss: float, norm: float, rate: float, datums: Sequence[Datum]) -> None:
+        """Counts and records a finished step."""
+        self.state.step += 1
+        self.state.tokens += sum(datum.trained for datum in datums)
+        if not self.judged:
+            self.state.best_step = self.state.step
         self.loss = loss
-        self.run.append(
-            "metrics.jsonl",
-            {**self._position(), "loss": loss, "grad_norm": norm, "lr": learning_rate},
-        )
+        self.run.append("metrics.jsonl", {**self._position(), "loss": loss, "grad_norm": norm, "lr": rate})
         now = time.perf_counter()
         tokens = sum(len(datum) for datum in datums)
         self.recent.append((now - self.last, tokens))
@@ -80,25 +87,30 @@ class Watch:
         )
         self.last = now
 
-    def validated(self, loss: float, metrics: Mapping[str, float], config: TrainConfig) -> bool:
+    def look_due(self, rows: int) -> bool:
+        """Whether the validation rows are looked at after this step."""
+        every = max(1, round(rows / self.plan.batch_size / self.config.validations_per_epoch))
+        return self.judged and (self.state.step % every == 0 or self.state.step == self.plan.steps)
+
+    def validated(self, loss: float, metrics: Mapping[str, float]) -> bool:
         """Records a look at the validation rows; True where it is the best so far, by loss or the chosen metric."""
         self.validation_loss = loss
         named = {f"validation_{name}": value for name, value in metrics.items()}
         self.run.append("metrics.jsonl", {**self._position(), "validation_loss": loss, **named})
-        value = loss if config.early_stop == "loss" else -metrics[config.early_stop]
+        value = loss if self.config.early_stop == "loss" else -metrics[self.config.early_stop]
         better = self.state.best_value is None or value < self.state.best_value
         if better:
             self.state.best_value, self.state.best_step, self.state.without_better = value, self.state.step, 0
         else:
             self.state.without_better += 1
-            self.state.finished = self.state.without_better >= config.patience
+            self.state.finished = self.state.without_better >= self.config.patience
             if self.state.finished:
                 self.run.event("early-stop", step=self.state.step, best_step=self.state.best_step)
         return better
 
-    def checkpoint_due(self, minutes: float) -> bool:
-        """Whether the last checkpoint is older than `minutes`; starts the clock anew where it is."""
-        due = time.perf_counter() - self.saved > 60 * minutes
+    def checkpoint_due(self) -> bool:
+        """Whether a checkpoint is due by the clock or because this step is the last; starts the clock anew."""
+        due = self.done or time.perf_counter() - self.saved > 60 * self.config.checkpoint_minutes
         if due:
             self.saved = time.perf_counter()
         return due
@@ -143,7 +155,7 @@ class Watch:
 
 def peak_memory() -> int:
     """Most bytes this process has held: on the GPU where there is one in use, else resident memory."""
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         return int(torch.cuda.max_memory_allocated())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

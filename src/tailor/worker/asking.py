@@ -9,10 +9,11 @@ from typing import Any
 from tailor import render
 from tailor.completers.local import LocalCompleter
 from tailor.errors import DataError, RunError
-from tailor.records import ArmResult, Completer, Ledger
+from tailor.evaluate.compare import difference
+from tailor.records import ArmResult, Completer, Difference, Ledger, Scored
 from tailor.run import Run
 from tailor.weights.locate import locate
-from tailor.worker.arms import Bench, result_file
+from tailor.worker.arms import Bench, result_file, scores_file
 from tailor.worker.rows import Choices, choose, read
 from tailor.worker.screen import Screen, Silent
 from tailor.worker.story import compare_arms
@@ -73,6 +74,22 @@ def evaluate(
     }
     below.write("summary.json", document)
     return document
+
+
+def compare(a: str | Path, b: str | Path, arm: str = "tuned") -> Difference:
+    """The paired difference of one arm of two runs on the same held-out rows, `a - b`.
+
+    Raises RunError where a run has no such scores, DataError where the rows are not the same.
+    """
+    runs = [Run.open(path) for path in (a, b)]
+    for run in runs:
+        if not run.has(result_file(arm, "test")):
+            raise RunError(f"this run has no scores of the arm {arm!r}", where=str(run.path))
+    metrics = {run.read_as(result_file(arm, "test"), ArmResult).metric for run in runs}
+    if len(metrics) > 1:
+        raise DataError(f"the runs are scored by different metrics: {' and '.join(sorted(metrics))}")
+    left, right = (list(run.lines(scores_file(arm, "test"), Scored)) for run in runs)
+    return difference(left, right, metrics.pop(), arm=str(runs[0].path), against=str(runs[1].path))
 
 
 def _finished(path: str | Path) -> Run:

@@ -1,0 +1,39 @@
+"""`tailor compare A B`: the paired difference of two runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tailor.cli import _options as options
+
+
+def command(
+    a: Annotated[str, typer.Argument(metavar="A", help="A run folder, or its name below runs/.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The run it is compared with.")],
+    arm: Annotated[str, typer.Option("--arm", help="The arm that is compared.")] = "tuned",
+    as_json: options.AsJson = False,
+) -> None:
+    """Say whether run A is better than run B on the same held-out rows, with the paired interval."""
+    from rich.console import Console
+
+    from tailor import worker
+    from tailor.cli._print import document
+
+    difference = worker.compare(a, b, arm)
+    if as_json:
+        document(difference)
+        return
+    low, high = difference.ci
+    said = "better" if low > 0 else "worse" if high < 0 else "no difference that these rows can show"
+    Console(highlight=False).print(
+        f"{difference.arm} minus {difference.against}: {difference.mean:+.4f} "
+        f"(95% interval {low:+.4f} to {high:+.4f}, p {_p(difference.p)}): {said}",
+        soft_wrap=True,
+        markup=False,
+    )
+
+
+def _p(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
