@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import episodes
+import labels
 import numpy as np
 import prose
 import records
@@ -41,6 +42,7 @@ def last_turn(doc: Doc) -> Case:
 
 def chat_only(make: Callable[[World, float], Doc], d: float) -> Callable[[World], Case]:
     """Cases from the first drawn document that has a chat turn."""
+
     def case(world: World) -> Case:
         while True:
             doc = make(world, d)
@@ -56,16 +58,16 @@ def shots(world: World, kind: str, k: int) -> Case:
     if kind == "lookup":
         keys = list(dict.fromkeys(word(world) for _ in range(max(k, 1) * 3)))[: max(k, 1)]
         pairs = list(zip(keys, codes(world, len(keys)), strict=True))
-        query = world.rng.choice(pairs)
+        pairs, query = pairs[:k], world.rng.choice(pairs)
     elif kind == "class":
         count = 2 if k < 4 else world.rng.randint(2, 3)
-        names, labels = pick_classes(world, count), codes(world, count)
+        names, tags = pick_classes(world, count), codes(world, count)
         items: list[tuple[str, str]] = []
         while len(items) < k + 1:
             at = len(items) % count if len(items) < count else world.rng.randrange(count)
             item = world.of(names[at])
             if item not in [one for one, _ in items]:
-                items.append((item, labels[at]))
+                items.append((item, tags[at]))
         pairs, query = items[:k], items[k]
         world.rng.shuffle(pairs)
     else:
@@ -93,12 +95,14 @@ def question(world: World, given: bool) -> Case:
     entity, attribute, value = world.rng.choice(known)
     name = attribute.split(":")[0]
     passage = " ".join(f"The {a.split(':')[0]} of {e} is {v}." for e, a, v in known) + "\n"
-    return last_turn(start().turn("user", (passage if given else "") + f"What is the {name} of {entity}?").turn("assistant", value))
+    return last_turn(
+        start().turn("user", (passage if given else "") + f"What is the {name} of {entity}?").turn("assistant", value)
+    )
 
 
 def labelled(world: World, count: int) -> Case:
     """One utterance and a list of ``count`` snake_case labels."""
-    chosen = episodes.choose_intents(world, count)
+    chosen = labels.choose_intents(world, count)
     names = [intent.label(world, "snake") for intent in chosen]
     doc = start().turn("system", "Answer with only the label. Labels: " + ", ".join(names))
     at = world.rng.randrange(len(chosen))
@@ -107,7 +111,7 @@ def labelled(world: World, count: int) -> Case:
 
 def extraction(world: World) -> Case:
     """One sentence, the keys told, the record wanted."""
-    name, filled = records.sentence(world)
+    _, filled = records.sentence(world)
     keys = ", ".join(key for key, _ in filled.slots)
     doc = start().turn("system", f"Answer as JSON with the keys {keys}.").turn("user", filled.text)
     return last_turn(doc.turn("assistant", json.dumps(dict(filled.slots), ensure_ascii=False)))
@@ -121,7 +125,11 @@ ABILITIES: dict[str, Callable[[World], Case]] = {
     "span of a sentence": chat_only(records.spot, 0.5),
     "questions with the passage": lambda world: question(world, True),
     "questions without the passage": lambda world: question(world, False),
-    **{f"{kind} mapping, {k} shots": (lambda world, kind=kind, k=k: shots(world, kind, k)) for kind in ("lookup", "class", "operation") for k in (0, 2, 4, 8)},
+    **{
+        f"{kind} mapping, {k} shots": (lambda world, kind=kind, k=k: shots(world, kind, k))
+        for kind in ("lookup", "class", "operation")
+        for k in (0, 2, 4, 8)
+    },
     "intent from 8 labels": lambda world: labelled(world, 8),
     "instruction in the system turn": chat_only(episodes.obey, 0.5),
 }
@@ -134,7 +142,7 @@ def cases(name: str, n: int, seed: str = HELD_OUT) -> list[Case]:
 
 
 @torch.no_grad()
-def right(model: Thimble, tokenizer: Tokenizer, wanted: list[Case]) -> list[bool]:
+def right(model: Thimble, tokenizer: Tokenizer, wanted: list[Case], dtype: torch.dtype = torch.bfloat16) -> list[bool]:
     """Whether greedy decoding gives exactly the answer and then ends."""
     found = [False] * len(wanted)
     encoded = []
@@ -149,7 +157,7 @@ def right(model: Thimble, tokenizer: Tokenizer, wanted: list[Case]) -> list[bool
         for row, at in enumerate(chunk):
             both = encoded[at][0] + encoded[at][1]
             ids[row, : len(both)] = both
-        hidden = model.hidden(torch.from_numpy(ids))
+        hidden = model.hidden(torch.from_numpy(ids), dtype=dtype)
         for row, at in enumerate(chunk):
             first, length = len(encoded[at][0]), len(encoded[at][1])
             choice = model.logits(hidden[row, first - 1 : first + length - 1]).argmax(-1)

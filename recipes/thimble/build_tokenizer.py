@@ -18,7 +18,16 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 
 EMBEDDED = Path(__file__).parents[2] / "src/tailor/weights/embedded/thimble"
 VOCABULARY, BARE = 4096, 2560
-SPECIAL = ["<|pad|>", "<|bos|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>", "<|tool|>", *(f"<|reserved_{n}|>" for n in range(5))]
+SPECIAL = [
+    "<|pad|>",
+    "<|bos|>",
+    "<|end|>",
+    "<|system|>",
+    "<|user|>",
+    "<|assistant|>",
+    "<|tool|>",
+    *(f"<|reserved_{n}|>" for n in range(5)),
+]
 JSON_MARKS = r'["\]\}]*[:,] ?["\[\{]+'
 WORD = r"\p{L}+(?:'\p{L}{1,2}\b)?"
 REST = r"\p{N}|[^\s\p{L}\p{N}_]+|_+|\s+(?!\S)|\s+"
@@ -54,9 +63,29 @@ TEMPLATE = """\
     {{- '<|assistant|>' }}
 {%- endif %}"""
 MIX = {
-    "repeat": 3, "lookup": 2, "classify": 2, "transform": 2, "relation": 3, "label_direct": 8, "label_listed": 10, "label_shots": 3, "extract": 10, "spot": 4, "convert": 3, "find_row": 1,
-    "form_fill": 3, "tool_call": 1, "json_text": 3, "passage": 6, "arithmetic": 1, "dates": 1, "everyday": 10, "dialogue": 3, "listing": 1, "obey": 1,
-}  # fmt: skip
+    "repeat": 3,
+    "lookup": 2,
+    "classify": 2,
+    "transform": 2,
+    "relation": 3,
+    "label_direct": 8,
+    "label_listed": 10,
+    "label_shots": 3,
+    "extract": 10,
+    "spot": 4,
+    "convert": 3,
+    "find_row": 1,
+    "form_fill": 3,
+    "tool_call": 1,
+    "json_text": 3,
+    "passage": 6,
+    "arithmetic": 1,
+    "dates": 1,
+    "everyday": 10,
+    "dialogue": 3,
+    "listing": 1,
+    "obey": 1,
+}
 
 
 def train(texts: list[str], bare: int = BARE, size: int = VOCABULARY) -> Tokenizer:
@@ -71,7 +100,9 @@ def train(texts: list[str], bare: int = BARE, size: int = VOCABULARY) -> Tokeniz
     marks = {pre_tokenizers.ByteLevel(add_prefix_space=False).pre_tokenize_str(mark)[0][0]: mark for mark in " _"}
     firsts: Counter[tuple[str, str]] = Counter()
     for encoded in tokenizer.encode_batch(texts):
-        firsts.update((a, b) for a, b in zip(encoded.tokens, encoded.tokens[1:], strict=False) if a in marks and b[0].isalpha())
+        firsts.update(
+            (a, b) for a, b in zip(encoded.tokens, encoded.tokens[1:], strict=False) if a in marks and b[0].isalpha()
+        )
     pieces = sorted(model["vocab"], key=model["vocab"].__getitem__)
     joined = [pair for pair, _ in firsts.most_common() if pair[0] + pair[1] not in model["vocab"]]
     joined = joined[: size - len(SPECIAL) - len(pieces)]
@@ -84,7 +115,12 @@ def train(texts: list[str], bare: int = BARE, size: int = VOCABULARY) -> Tokeniz
 
 
 def split(pattern: str) -> pre_tokenizers.PreTokenizer:
-    return pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(pattern), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    return pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(pattern), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
 
 
 def save(tokenizer: Tokenizer, folder: Path) -> None:
@@ -92,9 +128,15 @@ def save(tokenizer: Tokenizer, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(folder / "tokenizer.json"))
     config = {
-        "tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<|bos|>", "eos_token": "<|end|>", "pad_token": "<|pad|>", "model_max_length": 2048,
-        "clean_up_tokenization_spaces": False, "additional_special_tokens": SPECIAL[3:], "padding_side": "left",
-    }  # fmt: skip
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": "<|bos|>",
+        "eos_token": "<|end|>",
+        "pad_token": "<|pad|>",
+        "model_max_length": 2048,
+        "clean_up_tokenization_spaces": False,
+        "additional_special_tokens": SPECIAL[3:],
+        "padding_side": "left",
+    }
     (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n")
     (folder / "chat_template.jinja").write_text(TEMPLATE)
 
@@ -105,8 +147,16 @@ def sample(documents_wanted: int, seed: int = 1) -> list[str]:
     stream = documents(world, MIX, (0.2, 0.8))
     texts = []
     for _ in range(documents_wanted):
-        texts.append("".join(" " if text.startswith("<|") and text.endswith("|>") else text for text, _ in next(stream).pieces))
-    known = [word for file in ("classes.txt", "names.txt") for name, members in lists(file).items() if "pairs" not in name for word in members]
+        texts.append(
+            "".join(" " if text.startswith("<|") and text.endswith("|>") else text for text, _ in next(stream).pieces)
+        )
+    known = [
+        word
+        for file in ("classes.txt", "names.txt")
+        for name, members in lists(file).items()
+        if "pairs" not in name
+        for word in members
+    ]
     for text in (" ".join(known), "\n".join(known), "\n".join(word.capitalize() for word in known), "_".join(known)):
         texts += [text] * 8
     texts += [" ".join(lists("classes.txt")["common"])] * 60 + ["\n".join(lists("classes.txt")["common"])] * 60

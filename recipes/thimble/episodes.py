@@ -5,16 +5,12 @@ Each function takes a ``World`` and ``d``, the difficulty from 0 (short, one-tok
 
 from __future__ import annotations
 
-from documents import BOS, FREE, PLAIN, SURE, Doc
-from intents import STYLES, Intent, intents, styled
+from documents import BOS, FREE, SURE, Doc
+from intents import intents, styled
 from lexicon import World, lists
 from shots import Pair, render
 
-CLASSES = [
-    "fruit", "vegetable", "animal", "bird", "fish", "colour", "tool", "furniture", "clothing", "vehicle", "profession", "country", "city", "instrument", "sport", "drink",
-    "material", "weather", "body", "family", "emotion", "building", "flower", "tree", "insect", "device", "appliance", "kitchenware", "stationery", "dish", "cuisine",
-    "music_genre", "film_genre", "currency", "month", "weekday", "first", "number_word", "verb", "adjective",
-]  # fmt: skip
+CLASSES = lists("groups.txt")["classes"]
 
 
 def start() -> Doc:
@@ -34,9 +30,24 @@ def value(world: World, d: float) -> str:
     if world.chance(0.7 - 0.6 * d):
         return word(world)
     return world.any(
-        word(world), world.digits(world.rng.randint(1, 5)), world.code(), world.made_up(), world.rare_name(), world.title(), world.date(), world.price(), world.time(),
-        f"{word(world)} {word(world)}", world.place_name(), world.address(), world.phone(), world.company(), world.amount(), world.email(), world.town(),
-    )  # fmt: skip
+        word(world),
+        world.digits(world.rng.randint(1, 5)),
+        world.code(),
+        world.made_up(),
+        world.rare_name(),
+        world.title(),
+        world.date(),
+        world.price(),
+        world.time(),
+        f"{word(world)} {word(world)}",
+        world.place_name(),
+        world.address(),
+        world.phone(),
+        world.company(),
+        world.amount(),
+        world.email(),
+        world.town(),
+    )
 
 
 def repeat(world: World, d: float) -> Doc:
@@ -58,7 +69,15 @@ def copy_turn(world: World, d: float) -> Doc:
     text = " ".join(value(world, d) for _ in range(world.rng.randint(1, 2 + int(7 * d))))
     if world.chance(0.4):
         text = world.rng.choice(intents()).say(world)
-    ask = world.any("Repeat: {}", "Copy this text: {}", "Say exactly: {}", 'Write "{}" again.', "{}\n\nRepeat the line above.", "Please repeat after me: {}", "Echo: {}")
+    ask = world.any(
+        "Repeat: {}",
+        "Copy this text: {}",
+        "Say exactly: {}",
+        'Write "{}" again.',
+        "{}\n\nRepeat the line above.",
+        "Please repeat after me: {}",
+        "Echo: {}",
+    )
     return start().turn("user", ask.format(text), FREE).turn("assistant", text, SURE)
 
 
@@ -69,13 +88,26 @@ def lookup(world: World, d: float) -> Doc:
     key_kind = world.any("word", "name", "code", "made", "class")
     kind = world.rng.choice(CLASSES[:30])
     while len(keys) < count:
-        key = {"word": word, "name": lambda w: w.of("first"), "code": lambda w: w.code(), "made": lambda w: w.made_up(), "class": lambda w: w.of(kind)}[key_kind](world)
+        key = {
+            "word": word,
+            "name": lambda w: w.of("first"),
+            "code": lambda w: w.code(),
+            "made": lambda w: w.made_up(),
+            "class": lambda w: w.of(kind),
+        }[key_kind](world)
         if key not in keys:
             keys.append(key)
     shape = world.any("word", "code", "digits", "made", "mixed")
     for _ in keys:
-        values.append({"word": word, "code": lambda w: w.code(), "digits": lambda w: w.digits(1 + int(4 * d * w.rng.random())), "made": lambda w: w.made_up(1, 3),
-                       "mixed": lambda w: value(w, d)}[shape if world.chance(0.9) else "mixed"](world))  # fmt: skip
+        values.append(
+            {
+                "word": word,
+                "code": lambda w: w.code(),
+                "digits": lambda w: w.digits(1 + int(4 * d * w.rng.random())),
+                "made": lambda w: w.made_up(1, 3),
+                "mixed": lambda w: value(w, d),
+            }[shape if world.chance(0.9) else "mixed"](world)
+        )
     asked = [world.rng.randrange(count) for _ in range(world.rng.randint(2, 4 + int(4 * d)))]
     pairs = [Pair(key, val, FREE, FREE) for key, val in zip(keys, values, strict=True)]
     queries = [Pair(keys[at], values[at], SURE, FREE) for at in asked]
@@ -83,14 +115,31 @@ def lookup(world: World, d: float) -> Doc:
         form = world.any("plain", "chat") if len(queries) > 1 else ""
         if world.chance(0.4):
             form, queries = world.any("prompt", "system"), queries[:1]
-        return joined(render(world, pairs + queries, world.any("", "", "Codes:", "Use the table.", "Answer with the code of the word."), form))
+        return joined(
+            render(
+                world,
+                pairs + queries,
+                world.any("", "", "Codes:", "Use the table.", "Answer with the code of the word."),
+                form,
+            )
+        )
     noun = world.any("code", "number", "value", "key", "room", "seat", "word", "box")
     doc = start().add("<|user|>")
     for pair in pairs:
-        doc.add(world.any(f"The {noun} of ", f"The {noun} for ")).free(pair.given).add(" is ").free(pair.wanted).add(". ")
+        doc.add(world.any(f"The {noun} of ", f"The {noun} for ")).free(pair.given).add(" is ").free(pair.wanted).add(
+            ". "
+        )
     doc.add("<|end|>")
     for pair in queries:
-        doc.turn("user", world.any(f"What is the {noun} of {pair.given}?", f"{noun} for {pair.given}?", f"Which {noun} does {pair.given} have?"), FREE)
+        doc.turn(
+            "user",
+            world.any(
+                f"What is the {noun} of {pair.given}?",
+                f"{noun} for {pair.given}?",
+                f"Which {noun} does {pair.given} have?",
+            ),
+            FREE,
+        )
         doc.turn("assistant", world.any(pair.wanted, pair.wanted, pair.wanted), SURE)
     return doc
 
@@ -98,9 +147,17 @@ def lookup(world: World, d: float) -> Doc:
 def codes(world: World, count: int) -> list[str]:
     """Distinct made-up labels for one episode, all of one style."""
     make = world.any(
-        lambda: world.made_up(1, 3), lambda: world.made_up(1, 2).lower(), lambda: world.code(), lambda: word(world), lambda: world.rng.choice("ABCDEFGHKLMNPQRSTXYZ"),
-        lambda: world.digits(1), lambda: world.of("colour"), lambda: world.made_up(1, 2).upper(), lambda: f"{word(world)}_{word(world)}".replace(" ", "_"), lambda: world.digits(2),
-    )  # fmt: skip
+        lambda: world.made_up(1, 3),
+        lambda: world.made_up(1, 2).lower(),
+        lambda: world.code(),
+        lambda: word(world),
+        lambda: world.rng.choice("ABCDEFGHKLMNPQRSTXYZ"),
+        lambda: world.digits(1),
+        lambda: world.of("colour"),
+        lambda: world.made_up(1, 2).upper(),
+        lambda: f"{word(world)}_{word(world)}".replace(" ", "_"),
+        lambda: world.digits(2),
+    )
     found: list[str] = []
     while len(found) < count:
         label = make()
@@ -133,16 +190,33 @@ def classify(world: World, d: float, form: str = "", count: int | None = None, s
         seen.add(at)
     if pairs[-1].weight != SURE and form in ("", "prompt", "system"):
         form = "plain"
-    return joined(render(world, pairs, world.any("", "", "", "Label each word.", "Give the group of the word.", "Classify:"), form))
+    return joined(
+        render(
+            world, pairs, world.any("", "", "", "Label each word.", "Give the group of the word.", "Classify:"), form
+        )
+    )
 
 
 TRANSFORMS = {
-    "upper": str.upper, "title": str.title, "first": lambda t: t.split()[0], "last": lambda t: t.split()[-1], "reverse": lambda t: " ".join(reversed(t.split())),
-    "snake": lambda t: t.replace(" ", "_"), "kebab": lambda t: t.replace(" ", "-"), "double": lambda t: f"{t} {t}", "commas": lambda t: ", ".join(t.split()),
-    "initials": lambda t: "".join(part[0] for part in t.split()), "count": lambda t: str(len(t.split())), "drop_first": lambda t: " ".join(t.split()[1:]) or "-",
-    "drop_last": lambda t: " ".join(t.split()[:-1]) or "-", "first_letter": lambda t: t[0], "lines": lambda t: "\n".join(f"* {part}" for part in t.split()),
-    "swap_ends": lambda t: " ".join([t.split()[-1], *t.split()[1:-1], t.split()[0]]), "identity": lambda t: t, "spell": lambda t: " ".join(t.split()[0]),
-}  # fmt: skip
+    "upper": str.upper,
+    "title": str.title,
+    "first": lambda t: t.split()[0],
+    "last": lambda t: t.split()[-1],
+    "reverse": lambda t: " ".join(reversed(t.split())),
+    "snake": lambda t: t.replace(" ", "_"),
+    "kebab": lambda t: t.replace(" ", "-"),
+    "double": lambda t: f"{t} {t}",
+    "commas": lambda t: ", ".join(t.split()),
+    "initials": lambda t: "".join(part[0] for part in t.split()),
+    "count": lambda t: str(len(t.split())),
+    "drop_first": lambda t: " ".join(t.split()[1:]) or "-",
+    "drop_last": lambda t: " ".join(t.split()[:-1]) or "-",
+    "first_letter": lambda t: t[0],
+    "lines": lambda t: "\n".join(f"* {part}" for part in t.split()),
+    "swap_ends": lambda t: " ".join([t.split()[-1], *t.split()[1:-1], t.split()[0]]),
+    "identity": lambda t: t,
+    "spell": lambda t: " ".join(t.split()[0]),
+}
 
 
 def transform(world: World, d: float) -> Doc:
@@ -167,7 +241,11 @@ def relation(world: World, d: float) -> Doc:
     count = world.rng.randint(2, 5 + int(6 * d))
     told = ""
     if kind.endswith("pairs"):
-        told = world.any("", "Give the opposite." if kind[0] == "a" else "Give a synonym.", "opposite" if kind[0] == "a" else "same meaning")
+        told = world.any(
+            "",
+            "Give the opposite." if kind[0] == "a" else "Give a synonym.",
+            "opposite" if kind[0] == "a" else "same meaning",
+        )
         for pair in world.rng.sample(lists("classes.txt")[kind], count):
             sides = pair.split("=")
             world.rng.shuffle(sides)
@@ -183,7 +261,7 @@ def relation(world: World, d: float) -> Doc:
             right = world.chance(0.5)
             pairs.append(Pair(f"Is {item} a kind of {name if right else other}?", "yes" if right else "no", SURE, FREE))
         elif kind == "odd":
-            group = world.rng.sample(lists("classes.txt").get(name, lists("names.txt").get(name, [])), 3) + [stranger]
+            group = [*world.rng.sample(lists("classes.txt")[name], 3), stranger]
             world.rng.shuffle(group)
             pairs.append(Pair("Odd one out: " + ", ".join(group), stranger, SURE, FREE))
         else:
@@ -194,78 +272,22 @@ def relation(world: World, d: float) -> Doc:
     return joined(render(world, pairs, told))
 
 
-def choose_intents(world: World, count: int, near: float = 0.5) -> list[Intent]:
-    """Distinct intents, often of one object or one issue, so that both halves of the meaning must be read."""
-    pool = list(intents())
-    if world.chance(near):
-        seed = world.rng.choice(pool)
-        part = world.rng.randrange(2)
-        close = [one for one in pool if one.key.split("/")[part:][:1] == seed.key.split("/")[part:][:1]] if "/" in seed.key else pool
-        pool = close if len(close) >= count else pool
-    return world.rng.sample(pool, count)
-
-
-def label_direct(world: World, d: float) -> Doc:
-    """Utterances with the name of their intent, nothing else to go by."""
-    style = world.rng.choice(STYLES)
-    pairs = []
-    for intent in choose_intents(world, world.rng.randint(1, 4 + int(5 * d)), 0.2):
-        pairs.append(Pair(intent.say(world), intent.label(world, style), 0.7, PLAIN))
-    return joined(render(world, pairs, world.any("", "", "What does the customer want?", "Name the intent.", "Label the message.")))
-
-
-def label_listed(world: World, d: float) -> Doc:
-    """Labels listed in the prompt under names chosen for this episode; the right one must be picked."""
-    chosen = choose_intents(world, world.rng.randint(2, 4 + int(8 * d)))
-    style = world.rng.choice(STYLES)
-    names = [intent.label(world, style) for intent in chosen]
-    between = world.any(", ", "\n", " | ", "; ", "\n- ")
-    listing = world.any("Labels: ", "Choose one of: ", "Pick the intent from this list: ", "Answer with only the label. Labels: ", "Intents:\n", "Classes: ") + between.join(names)
-    turns = [world.rng.randrange(len(chosen)) for _ in range(world.rng.randint(1, 2 + int(4 * d)))]
-    pairs = [Pair(chosen[at].say(world), names[at], SURE, PLAIN) for at in turns]
-    if world.chance(0.35):
-        doc = start().add("<|user|>").add(world.any("Classify: ", "Message: ", "", "Customer says: ")).add(pairs[0].given).add("\n" + listing)
-        return doc.add("<|end|><|assistant|>").sure(pairs[0].wanted + "<|end|>")
-    return joined(render(world, pairs, listing, world.any("chat", "system", "prompt", "plain")))
-
-
-def label_shots(world: World, d: float) -> Doc:
-    """Utterances of a few intents, informative or made-up names, learned from the shots."""
-    count = world.rng.randint(2, 2 + int(4 * d))
-    chosen = choose_intents(world, count, 0.3)
-    style = world.rng.choice(STYLES)
-    made_up = world.chance(0.5)
-    names = codes(world, count) if made_up else [intent.label(world, style) for intent in chosen]
-    pairs, seen = [], set()
-    for _ in range(world.rng.randint(count + 1, 5 + int(9 * d))):
-        at = world.rng.randrange(count)
-        pairs.append(Pair(chosen[at].say(world, 0.4), names[at], SURE if at in seen else (FREE if made_up else PLAIN), PLAIN * 0.5))
-        seen.add(at)
-    form = "" if pairs[-1].weight == SURE else "chat"
-    return joined(render(world, pairs, world.any("", "", "Label the message like the examples."), form))
-
-
-def paraphrase(world: World, d: float) -> Doc:
-    """Do two messages mean the same, and say it in other words."""
-    one, other = choose_intents(world, 2, 0.8)
-    pairs = []
-    for _ in range(world.rng.randint(1, 2 + int(3 * d))):
-        same = world.chance(0.5)
-        pairs.append(Pair(f"1: {one.say(world)}\n2: {(one if same else other).say(world)}", "yes" if same else "no", SURE, PLAIN * 0.6))
-    if world.chance(0.7):
-        return joined(render(world, pairs, world.any("Same meaning?", "Do the two messages want the same thing? Answer yes or no.")))
-    first = one.say(world)
-    return start().turn("user", world.any("Say it in other words: ", "Rewrite: ", "Paraphrase: ") + first).turn("assistant", one.say(world, 0.1), 0.6)
-
-
 def obey(world: World, d: float) -> Doc:
     """A system prompt that says how to answer, and answers that follow it."""
     rules = {
-        "Answer in upper case.": str.upper, "Answer in lower case.": str.lower, "Repeat the message.": lambda t: t, "Put the answer in double quotes.": lambda t: f'"{t}"',
-        "Answer with the first word of the message.": lambda t: t.split()[0], "Answer with the last word of the message.": lambda t: t.split()[-1],
-        "Write the message with underscores.": lambda t: "_".join(t.split()), "Begin with OK.": lambda t: f"OK. {t}", 'Answer as JSON with the key "text".': lambda t: '{"text": "%s"}' % t,
-        "Count the words.": lambda t: str(len(t.split())), "Write one word a line.": lambda t: "\n".join(t.split()), "Say the words in reverse order.": lambda t: " ".join(t.split()[::-1]),
-    }  # fmt: skip
+        "Answer in upper case.": str.upper,
+        "Answer in lower case.": str.lower,
+        "Repeat the message.": lambda t: t,
+        "Put the answer in double quotes.": lambda t: f'"{t}"',
+        "Answer with the first word of the message.": lambda t: t.split()[0],
+        "Answer with the last word of the message.": lambda t: t.split()[-1],
+        "Write the message with underscores.": lambda t: "_".join(t.split()),
+        "Begin with OK.": lambda t: f"OK. {t}",
+        'Answer as JSON with the key "text".': lambda t: f'{{"text": "{t}"}}',
+        "Count the words.": lambda t: str(len(t.split())),
+        "Write one word a line.": lambda t: "\n".join(t.split()),
+        "Say the words in reverse order.": lambda t: " ".join(t.split()[::-1]),
+    }
     made = world.made_up()
     rules[f"End every answer with {made}."] = lambda t: f"{t} {made}"
     rules[f"Start every answer with {made}:"] = lambda t: f"{made}: {t}"

@@ -11,10 +11,6 @@ from functools import cache
 
 from lexicon import WORDS, World
 
-OPENERS = ["hi, ", "hello, ", "hi there, ", "hey ", "good morning, ", "excuse me, ", "sorry, ", "please help, ", "ok so ", "well, ", "um, ", "quick question, ",
-           "hello team, ", "dear support, ", "i have a problem, ", "could you help me? ", "i wonder, ", "listen, ", "just checking, ", "so ", "also, "]  # fmt: skip
-CLOSERS = [" please", " thanks", " thank you", " as soon as possible", " urgently", ", any idea?", ", what can i do?", ", please help", ", can you check?", " asap", ", what now?",
-           " and i need an answer today", ", this is annoying", ", how is that possible?", ", what should i do", " i am really worried", ", i did this last week", ", can you explain why"]  # fmt: skip
 STYLES = ["snake", "snake", "snake", "snake", "lower", "lower", "title", "kebab", "camel", "upper"]
 
 
@@ -22,9 +18,13 @@ def styled(name: str, style: str) -> str:
     """A label name in snake_case, lower case, Title Case, kebab-case, CamelCase or UPPER_CASE."""
     words = name.split()
     return {
-        "snake": "_".join(words), "lower": name, "title": name.title(), "kebab": "-".join(words),
-        "camel": "".join(word.capitalize() for word in words), "upper": "_".join(words).upper(),
-    }[style]  # fmt: skip
+        "snake": "_".join(words),
+        "lower": name,
+        "title": name.title(),
+        "kebab": "-".join(words),
+        "camel": "".join(word.capitalize() for word in words),
+        "upper": "_".join(words).upper(),
+    }[style]
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,14 @@ class Intent:
         """An utterance of it: politeness, case, punctuation and typing slips vary."""
         given = {"o": world.rng.choice(self.forms)} if self.forms else {}
         text = world.fill(world.rng.choice(self.phrasings), **given).text
-        question = bool(re.match(r"(how|what|where|when|why|which|who|can|could|is|are|am|do|does|will|may|should|would)\b", text))
+        question = bool(
+            re.match(r"(how|what|where|when|why|which|who|can|could|is|are|am|do|does|will|may|should|would)\b", text)
+        )
         if world.chance(0.2 * noise * 2):
-            text = world.rng.choice(OPENERS) + text
+            text = world.rng.choice(manners()["openers"]) + " " + text
         if world.chance(0.15 * noise * 2):
-            text += world.rng.choice(CLOSERS)
+            closer = world.rng.choice(manners()["closers"])
+            text += closer if closer.startswith(",") else f" {closer}"
             question = question and not text.endswith("?")
         if world.chance(0.16 * noise):
             text = world.typo(text)
@@ -65,10 +68,15 @@ def blocks(file: str) -> list[tuple[str, list[str]]]:
     found: list[tuple[str, list[str]]] = []
     for line in (WORDS / file).read_text("utf-8").splitlines():
         if line.startswith("  "):
-            found[-1][1].append(line.strip())
+            found[-1][1].append(line.strip().replace("\\n", "\n"))
         elif line and not line.startswith("#"):
             found.append((line.strip(), []))
     return found
+
+
+@cache
+def manners() -> dict[str, list[str]]:
+    return dict(blocks("manners.txt"))
 
 
 @cache

@@ -29,6 +29,7 @@ def lists(file: str) -> dict[str, list[str]]:
 @cache
 def parse(template: str) -> list:
     """A template as nested lists: text, ``("slot", name)`` and ``("any", [alternatives])``."""
+
     def sequence(at: int) -> tuple[list, int]:
         parts: list = []
         while at < len(template) and template[at] not in "|)":
@@ -88,30 +89,49 @@ class World:
 
     def rare_name(self) -> str:
         """A proper name that may be made up altogether."""
-        return self.any(self.made_up(), f"{self.made_up()} {self.made_up()}", f"{self.of('first')} {self.made_up()}", self.person())
+        return self.any(
+            self.made_up(), f"{self.made_up()} {self.made_up()}", f"{self.of('first')} {self.made_up()}", self.person()
+        )
 
     def title(self) -> str:
         """A made-up name of a song, book, film or playlist."""
         noun, adjective, verb = self.of("noun"), self.of("adjective"), self.of("verb")
         words = self.any(
-            f"the {adjective} {noun}", f"{noun} of {self.of('noun')}", f"{adjective} {noun}", f"{verb} the {noun}",
-            f"{verb} me {self.any('again', 'now', 'tonight', 'home', 'slowly')}", noun, f"a {noun} in {self.of('city')}",
-            f"the {noun} and the {self.of('animal')}", f"{self.of('first')}'s {noun}", f"no {noun} for {self.of('noun')}s",
-            f"{self.made_up()}", f"{self.made_up()} {noun}", f"when the {self.of('bird')} {verb}s",
-            f"{self.of('number_word')} {self.of('colour')} {noun}s", f"this is {self.of('music_genre')}",
+            f"the {adjective} {noun}",
+            f"{noun} of {self.of('noun')}",
+            f"{adjective} {noun}",
+            f"{verb} the {noun}",
+            f"{verb} me {self.any('again', 'now', 'tonight', 'home', 'slowly')}",
+            noun,
+            f"a {noun} in {self.of('city')}",
+            f"the {noun} and the {self.of('animal')}",
+            f"{self.of('first')}'s {noun}",
+            f"no {noun} for {self.of('noun')}s",
+            f"{self.made_up()}",
+            f"{self.made_up()} {noun}",
+            f"when the {self.of('bird')} {verb}s",
+            f"{self.of('number_word')} {self.of('colour')} {noun}s",
+            f"this is {self.of('music_genre')}",
             f"{self.of('weekday')} {self.any('morning', 'night', 'blues', 'chill', 'hits')}",
-            f"best of {self.of('music_genre')}", f"{self.of('country')} {self.any('top 50', 'viral hits', 'classics')}",
+            f"best of {self.of('music_genre')}",
+            f"{self.of('country')} {self.any('top 50', 'viral hits', 'classics')}",
             f"{adjective} {self.of('music_genre')} {self.any('mix', 'hits', 'vibes', 'classics', 'sessions')}",
-            f"{self.rare_name()}", f"{verb} like {self.of('animal')}s", f"letters to {self.of('first')}",
+            f"{self.rare_name()}",
+            f"{verb} like {self.of('animal')}s",
+            f"letters to {self.of('first')}",
         )
         return words.title() if self.chance(0.5) else words
 
     def place_name(self) -> str:
         return self.any(
-            f"{self.of('last')}'s", f"the {self.of('adjective')} {self.of('animal')}", f"{self.of('first')}'s {self.of('noun')}",
-            f"The {self.of('colour').title()} {self.of('animal').title()}", f"{self.made_up()} {self.of('building').title()}",
-            f"{self.of('company')} {self.any('Cinema', 'Theatre', 'Grill', 'Hall', 'House', 'Kitchen', 'Pictures')}", f"Café {self.made_up()}",
-        )  # fmt: skip
+            f"{self.of('last')}'s",
+            f"the {self.of('adjective')} {self.of('animal')}",
+            f"{self.of('first')}'s {self.of('noun')}",
+            f"The {self.of('colour').title()} {self.of('animal').title()}",
+            f"{self.made_up()} {self.of('building').title()}",
+            f"{self.of('company')} {self.any('Cinema', 'Theatre', 'Grill', 'Hall', 'House', 'Kitchen', 'Pictures')}",
+            f"Café {self.made_up()}",
+        )
 
     def company(self) -> str:
         stem = self.any(self.of("company"), self.made_up(), self.of("last"))
@@ -135,32 +155,71 @@ class World:
 
     def price(self) -> str:
         amount = self.amount()
-        return self.any(f"${amount}", f"£{amount}", f"€{amount}", f"{amount} {self.of('currency')}", f"{amount} EUR", f"{amount} USD")
+        return self.any(
+            f"${amount}",
+            f"£{amount}",
+            f"€{amount}",
+            f"{amount} {self.of('currency')}",
+            f"{amount} EUR",
+            f"{amount} USD",
+        )
 
     def number(self) -> str:
         return self.any(str(self.rng.randint(1, 12)), self.rng.choice(lists("classes.txt")["number_word"][:12]))
 
     def time(self) -> str:
         hour, minute = self.rng.randint(0, 23), self.rng.choice([0, 0, 5, 10, 15, 20, 30, 40, 45, 50])
-        return self.any(f"{hour}:{minute:02d}", f"{hour % 12 + 1} {self.any('am', 'pm')}", f"{hour % 12 + 1}:{minute:02d} {self.any('am', 'pm')}", f"{hour % 12 + 1} o'clock", "noon", "midnight")
+        return self.any(
+            f"{hour}:{minute:02d}",
+            f"{hour % 12 + 1} {self.any('am', 'pm')}",
+            f"{hour % 12 + 1}:{minute:02d} {self.any('am', 'pm')}",
+            f"{hour % 12 + 1} o'clock",
+            "noon",
+            "midnight",
+        )
 
     def date(self) -> str:
         day, month, year = self.rng.randint(1, 28), self.of("month"), self.rng.randint(2015, 2029)
         number = lists("classes.txt")["month"].index(month) + 1
-        return self.any(f"{day} {month} {year}", f"{month} {day}, {year}", f"{year}-{number:02d}-{day:02d}", f"{day}/{number}/{year}", f"{day} {month}", f"{month} {day}")
+        return self.any(
+            f"{day} {month} {year}",
+            f"{month} {day}, {year}",
+            f"{year}-{number:02d}-{day:02d}",
+            f"{day}/{number}/{year}",
+            f"{day} {month}",
+            f"{month} {day}",
+        )
 
     def when(self) -> str:
         return self.any(
-            f"on {self.of('weekday')}", f"at {self.time()}", f"in {self.n()} {self.any('days', 'minutes', 'hours', 'weeks')}", "tomorrow", "tonight", "next week",
-            f"on {self.date()}", f"next {self.of('weekday')}", f"in {self.of('month')}", "this afternoon", "right now", "in one hour",
-            f"{self.rng.randint(2, 9)} years from now", f"on {self.of('month')} {self.rng.randint(1, 28)}", "this weekend", "today at noon",
-        )  # fmt: skip
+            f"on {self.of('weekday')}",
+            f"at {self.time()}",
+            f"in {self.n()} {self.any('days', 'minutes', 'hours', 'weeks')}",
+            "tomorrow",
+            "tonight",
+            "next week",
+            f"on {self.date()}",
+            f"next {self.of('weekday')}",
+            f"in {self.of('month')}",
+            "this afternoon",
+            "right now",
+            "in one hour",
+            f"{self.rng.randint(2, 9)} years from now",
+            f"on {self.of('month')} {self.rng.randint(1, 28)}",
+            "this weekend",
+            "today at noon",
+        )
 
     def email(self) -> str:
-        return f"{self.of('first').lower()}.{self.made_up().lower()}@{self.made_up().lower()}.{self.any('com', 'org', 'net', 'de', 'co.uk')}"
+        user, host = f"{self.of('first')}.{self.made_up()}".lower(), self.made_up().lower()
+        return f"{user}@{host}.{self.any('com', 'org', 'net', 'de', 'co.uk')}"
 
     def phone(self) -> str:
-        return self.any(f"0{self.digits(3)} {self.digits(6)}", f"+{self.digits(2)} {self.digits(3)} {self.digits(4)}", f"555-{self.digits(4)}")
+        return self.any(
+            f"0{self.digits(3)} {self.digits(6)}",
+            f"+{self.digits(2)} {self.digits(3)} {self.digits(4)}",
+            f"555-{self.digits(4)}",
+        )
 
     def address(self) -> str:
         return f"{self.rng.randint(1, 199)} {self.of('street')}"
@@ -168,16 +227,27 @@ class World:
     # kinds of slot in frames.txt that are not word classes
 
     def town(self) -> str:
-        return self.any(self.of("city"), self.of("city"), self.made_up(), f"{self.made_up()} {self.any('City', 'Falls', 'Springs', 'Heights', 'Bay')}", f"{self.any('Saint', 'Lake', 'Fort', 'North', 'El', 'San')} {self.made_up()}")
+        return self.any(
+            self.of("city"),
+            self.of("city"),
+            self.made_up(),
+            f"{self.made_up()} {self.any('City', 'Falls', 'Springs', 'Heights', 'Bay')}",
+            f"{self.any('Saint', 'Lake', 'Fort', 'North', 'El', 'San')} {self.made_up()}",
+        )
 
     def park(self) -> str:
-        return f"{self.any(self.made_up(), self.of('last'))} {self.any('National Park', 'State Forest', 'Nature Reserve', 'Wildlife Area')}"
+        name = self.any(self.made_up(), self.of("last"))
+        return f"{name} {self.any('National Park', 'State Forest', 'Nature Reserve', 'Wildlife Area')}"
 
     def year(self) -> str:
         return str(self.rng.randint(1920, 2026))
 
     def score(self) -> str:
-        return self.any(str(self.rng.randint(0, 10)), self.of("number_word"), "zero") if self.chance(0.5) else str(self.rng.randint(0, 6))
+        return (
+            self.any(str(self.rng.randint(0, 10)), self.of("number_word"), "zero")
+            if self.chance(0.5)
+            else str(self.rng.randint(0, 6))
+        )
 
     def best(self) -> str:
         return self.any("5", "6", "10", "six", "five", "ten")
@@ -186,14 +256,23 @@ class World:
         return str(self.rng.randint(18, 90))
 
     def roomname(self) -> str:
-        return self.any(f"room {self.digits(self.rng.randint(1, 3))}", f"the {self.of('colour')} room", f"{self.made_up()} Hall")
+        return self.any(
+            f"room {self.digits(self.rng.randint(1, 3))}", f"the {self.of('colour')} room", f"{self.made_up()} Hall"
+        )
 
     # phrases
 
     def chore(self) -> str:
         noun = self.of("noun")
-        return self.any(f"{self.any('buy', 'clean', 'check', 'bring', 'fix', 'order', 'return')} the {noun}", f"call {self.of('first')}", f"pay the {self.any('rent', 'bill', 'invoice')}",
-                        f"pick up {self.any('the ' + noun, self.of('first'))}", f"feed the {self.of('animal')}", f"water the {self.of('flower')}s", f"write to {self.of('first')}")
+        return self.any(
+            f"{self.any('buy', 'clean', 'check', 'bring', 'fix', 'order', 'return')} the {noun}",
+            f"call {self.of('first')}",
+            f"pay the {self.any('rent', 'bill', 'invoice')}",
+            f"pick up {self.any('the ' + noun, self.of('first'))}",
+            f"feed the {self.of('animal')}",
+            f"water the {self.of('flower')}s",
+            f"write to {self.of('first')}",
+        )
 
     def grocery(self) -> str:
         return self.of(self.any("fruit", "vegetable", "drink", "fish", "dish"))

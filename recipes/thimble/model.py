@@ -51,6 +51,20 @@ class Shape:
         }
 
 
+class RMSNorm(nn.Module):
+    """RMS norm with fp32 statistics, as transformers computes it."""
+
+    def __init__(self, size: int, eps: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(size))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        wide = x.float()
+        normed = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.eps)
+        return self.weight.to(x.dtype) * normed.to(x.dtype)
+
+
 class Attention(nn.Module):
     """Grouped-query attention with RMS-normed queries and keys."""
 
@@ -62,8 +76,8 @@ class Attention(nn.Module):
         self.k_proj = nn.Linear(shape.hidden_size, kv, bias=False)
         self.v_proj = nn.Linear(shape.hidden_size, kv, bias=False)
         self.o_proj = nn.Linear(q, shape.hidden_size, bias=False)
-        self.q_norm = nn.RMSNorm(shape.head_dim, eps=shape.rms_norm_eps)
-        self.k_norm = nn.RMSNorm(shape.head_dim, eps=shape.rms_norm_eps)
+        self.q_norm = RMSNorm(shape.head_dim, eps=shape.rms_norm_eps)
+        self.k_norm = RMSNorm(shape.head_dim, eps=shape.rms_norm_eps)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
         batch, length, _ = x.shape
@@ -107,8 +121,8 @@ class Layer(nn.Module):
         super().__init__()
         self.self_attn = Attention(shape)
         self.mlp = MLP(shape)
-        self.input_layernorm = nn.RMSNorm(shape.hidden_size, eps=shape.rms_norm_eps)
-        self.post_attention_layernorm = nn.RMSNorm(shape.hidden_size, eps=shape.rms_norm_eps)
+        self.input_layernorm = RMSNorm(shape.hidden_size, eps=shape.rms_norm_eps)
+        self.post_attention_layernorm = RMSNorm(shape.hidden_size, eps=shape.rms_norm_eps)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
         x = x + self.self_attn(self.input_layernorm(x), cos, sin, mask)
@@ -122,7 +136,7 @@ class Backbone(nn.Module):
         super().__init__()
         self.embed_tokens = nn.Embedding(shape.vocab_size, shape.hidden_size)
         self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.num_hidden_layers))
-        self.norm = nn.RMSNorm(shape.hidden_size, eps=shape.rms_norm_eps)
+        self.norm = RMSNorm(shape.hidden_size, eps=shape.rms_norm_eps)
 
 
 class Thimble(nn.Module):

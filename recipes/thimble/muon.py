@@ -44,7 +44,9 @@ class Muon(torch.optim.Optimizer):
         """One update for matrices of one shape, tall ones turned on their side."""
         moved = []
         for parameter in parameters:
-            buffer = self.state[parameter].setdefault("momentum_buffer", torch.zeros_like(parameter))
+            if not self.state[parameter]:
+                self.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+            buffer = self.state[parameter]["momentum_buffer"]
             buffer.lerp_(parameter.grad, 1 - group["momentum"])
             update = parameter.grad.lerp(buffer, group["momentum"])
             moved.append(update.mT if parameter.shape[0] > parameter.shape[1] else update)

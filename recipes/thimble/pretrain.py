@@ -26,7 +26,14 @@ from tokenizers import Tokenizer
 
 HERE = Path(__file__).parent
 EMBEDDED = HERE.parents[1] / "src/tailor/weights/embedded/thimble"
-TINY = Shape(hidden_size=64, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1, head_dim=32, intermediate_size=128)
+TINY = Shape(
+    hidden_size=64,
+    num_hidden_layers=2,
+    num_attention_heads=2,
+    num_key_value_heads=1,
+    head_dim=32,
+    intermediate_size=128,
+)
 
 
 @dataclass
@@ -65,7 +72,10 @@ def optimizers(model: Thimble) -> list[torch.optim.Optimizer]:
     """Muon for the matrices between layers; AdamW for embeddings and norms."""
     matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
     others = [p for name, p in model.named_parameters() if p.ndim != 2 or "embed" in name]
-    return [Muon(matrices, lr=0.02, weight_decay=0.01, momentum=0.95), torch.optim.AdamW(others, lr=0.004, betas=(0.9, 0.97), weight_decay=0.0)]
+    return [
+        Muon(matrices, lr=0.02, weight_decay=0.01, momentum=0.95),
+        torch.optim.AdamW(others, lr=0.004, betas=(0.9, 0.97), weight_decay=0.0),
+    ]
 
 
 def rate(step: int, total: int, warmup: int, decay: float) -> float:
@@ -87,10 +97,15 @@ def phase_at(schedule: dict[str, Any], step: int) -> dict[str, Any]:
 def export(model: Thimble, tokenizer: Tokenizer, folder: Path) -> None:
     """config.json, generation_config.json and bf16 weights, as transformers reads them."""
     folder.mkdir(parents=True, exist_ok=True)
-    special = {f"{name}_token_id": tokenizer.token_to_id(f"<|{word}|>") for name, word in (("bos", "bos"), ("eos", "end"), ("pad", "pad"))}
+    special = {
+        f"{name}_token_id": tokenizer.token_to_id(f"<|{word}|>")
+        for name, word in (("bos", "bos"), ("eos", "end"), ("pad", "pad"))
+    }
     weights = {name: p.detach().to(torch.bfloat16).contiguous() for name, p in model.named_parameters()}
     (folder / "config.json").write_text(json.dumps(model.shape.config(special), indent=2) + "\n")
-    (folder / "generation_config.json").write_text(json.dumps({**special, "do_sample": False, "max_new_tokens": 256}, indent=2) + "\n")
+    (folder / "generation_config.json").write_text(
+        json.dumps({**special, "do_sample": False, "max_new_tokens": 256}, indent=2) + "\n"
+    )
     partial = folder / "model.safetensors.partial"
     save_file(weights, partial, metadata={"format": "pt"})
     partial.chmod(0o644)
@@ -103,7 +118,11 @@ def snapshot(path: Path, model: Thimble, optims: list[torch.optim.Optimizer], st
     for at, optim in enumerate(optims):
         for index, moments in optim.state_dict()["state"].items():
             tensors |= {f"optim/{at}/{index}/{key}": torch.as_tensor(value) for key, value in moments.items()}
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path.with_suffix(".partial"), metadata={"state": json.dumps(state)})
+    save_file(
+        {name: tensor.contiguous() for name, tensor in tensors.items()},
+        path.with_suffix(".partial"),
+        metadata={"state": json.dumps(state)},
+    )
     path.with_suffix(".partial").rename(path)
 
 
@@ -125,48 +144,64 @@ def restore(path: Path, model: Thimble, optims: list[torch.optim.Optimizer]) -> 
     return state
 
 
-def run(args: argparse.Namespace) -> dict[str, float]:
-    """The whole run: restore, step, measure, save."""
-    schedule = json.loads(args.schedule.read_text())
-    tokenizer = Tokenizer.from_file(str(EMBEDDED / "tokenizer.json"))
-    model = Thimble(TINY if args.small else Shape(), schedule["seed"])
+def update(optims: list[torch.optim.Optimizer], model: Thimble, factor: float) -> None:
+    """Clip, step at ``factor`` of the base rates, and clear the gradients."""
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for optim in optims:
+        for group in optim.param_groups:
+            group["lr"] = group.setdefault("base_lr", group["lr"]) * factor
+        optim.step()
+        optim.zero_grad()
+
+
+def start(args: argparse.Namespace, seed: int) -> tuple[Thimble, list[torch.optim.Optimizer], dict[str, float]]:
+    """The model, its optimizers and the counters: from the last snapshot, from given weights, or fresh."""
+    model = Thimble(TINY if args.small else Shape(), seed)
     if args.continue_from:
-        model.load_state_dict({name: t.float() for name, t in load_file(args.continue_from / "model.safetensors").items()})
+        weights = load_file(args.continue_from / "model.safetensors")
+        model.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
     optims = optimizers(model)
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / "snapshot.safetensors"
-    state = restore(path, model, optims) if path.exists() else {"step": 0, "tokens": 0, "seconds": 0.0}
+    state = {"step": 0, "tokens": 0, "seconds": 0.0, "loss": math.nan}
+    if path.exists():
+        state |= restore(path, model, optims)
+    return model, optims, state
+
+
+def run(args: argparse.Namespace, stop_after: int | None = None) -> dict[str, float]:
+    """The whole run: restore, step, measure, save. ``stop_after`` breaks it off, as a kill would."""
+    schedule = json.loads(args.schedule.read_text())
+    tokenizer = Tokenizer.from_file(str(EMBEDDED / "tokenizer.json"))
+    model, optims, state = start(args, schedule["seed"])
     total = sum(phase["steps"] for phase in schedule["phases"])
     loss_of = model.loss if args.eager else torch.compile(model.loss, dynamic=False)
-    base = [[group["lr"] for group in optim.param_groups] for optim in optims]
-    started, smooth, torch_rng = time.time() - state["seconds"], math.nan, torch.get_rng_state()
+    began = time.time() - state["seconds"]
     for step in range(int(state["step"]), total):
-        phase = phase_at(schedule, step)
-        batch = make_batch(tokenizer, schedule["seed"], step, phase)
-        factor = rate(step, total, schedule["warmup"], schedule["decay"]) * phase.get("rate", 1.0)
-        for optim, rates in zip(optims, base, strict=True):
-            for group, lr in zip(optim.param_groups, rates, strict=True):
-                group["lr"] = lr * factor
+        batch = make_batch(tokenizer, schedule["seed"], step, phase_at(schedule, step))
         loss = loss_of(batch.ids, batch.rows, batch.targets, batch.weights, batch.mask)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optim in optims:
-            optim.step()
-            optim.zero_grad()
-        smooth = loss.item() if math.isnan(smooth) else 0.98 * smooth + 0.02 * loss.item()
-        state = {"step": step + 1, "tokens": state["tokens"] + batch.ids.numel(), "seconds": time.time() - started}
-        if (step + 1) % 50 == 0 or step + 1 == total:
-            print(f"step {step + 1}/{total}  {state['tokens'] / 1e6:.2f}M tokens  {state['seconds']:.0f} s  loss {smooth:.3f}  "
-                  f"real {float((batch.ids != 0).float().mean()):.2f}  kept {float((batch.weights > 0).float().mean()):.2f}", flush=True)
-        if (step + 1) % schedule["measure_every"] == 0 or step + 1 == total:
+        update(optims, model, rate(step, total, schedule["warmup"], schedule["decay"]))
+        smooth = loss.item() if math.isnan(state["loss"]) else 0.98 * state["loss"] + 0.02 * loss.item()
+        tokens = state["tokens"] + batch.ids.numel()
+        state = {"step": step + 1, "tokens": tokens, "seconds": time.time() - began, "loss": smooth}
+        last = step + 1 == total
+        if (step + 1) % 50 == 0 or last:
+            print(
+                f"step {step + 1}/{total}  {tokens / 1e6:.2f}M tokens  {state['seconds']:.0f} s  loss {smooth:.3f}",
+                flush=True,
+            )
+        if (step + 1) % schedule["measure_every"] == 0 or last:
             scores = measure(model, tokenizer, schedule["measure_n"])
             print("  " + "  ".join(f"{name} {value:.2f}" for name, value in scores.items()), flush=True)
-            snapshot(path, model, optims, state)
+            snapshot(args.out / "snapshot.safetensors", model, optims, state)
             export(model, tokenizer, args.out / "export")
-    torch.set_rng_state(torch_rng)
+            (args.out / "run.json").write_text(json.dumps({"run": state, "scores": scores}, indent=2) + "\n")
+        if step + 1 == stop_after:
+            break
     if args.export:
         export(model, tokenizer, args.export)
-    return {**state, "loss": smooth}
+    return state
 
 
 def main() -> None:

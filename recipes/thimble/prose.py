@@ -4,22 +4,34 @@ from __future__ import annotations
 
 from documents import FREE, PLAIN, SURE, Doc
 from episodes import joined, start, value, word
-from intents import intents
+from intents import blocks, intents
 from lexicon import World, lists
 from shots import Pair, render
 
 PASSAGE = 0.15  # what a passage says is made up, but its wording is not
-ENTITIES = {
-    "room": ["colour", "number:3", "opening time", "keeper"], "project": ["leader", "budget", "deadline", "code", "city"], "order": ["customer", "price", "code", "date", "item"],
-    "shop": ["owner", "city", "opening time", "number:4", "item"], "ship": ["captain", "harbour", "number:3", "date", "colour"], "farm": ["owner", "animal", "town", "number:4"],
-    "school": ["teacher", "town", "number:3", "subject"], "train": ["driver", "platform", "departure time", "town"], "contract": ["client", "price", "date", "code"],
-    "hotel": ["owner", "town", "price", "number:3"], "team": ["coach", "colour", "town", "number:2"], "meeting": ["chair", "room", "date", "time"], "film": ["director", "year", "town", "price"],
-    "parcel": ["sender", "weight", "code", "town"], "festival": ["town", "date", "guest", "price"], "account": ["owner", "number:5", "balance", "date"], "recipe": ["cook", "main ingredient", "time", "number:2"],
-}  # fmt: skip
 MAKERS = {
-    "colour": "colour", "opening time": "time", "departure time": "time", "time": "time", "budget": "price", "price": "price", "balance": "price", "deadline": "date", "date": "date", "code": "code",
-    "city": "city", "town": "town", "harbour": "town", "item": "noun", "animal": "animal", "subject": "noun", "platform": "n", "year": "year", "weight": "n", "main ingredient": "fruit", "room": "roomname",
-}  # fmt: skip
+    "colour": "colour",
+    "opening time": "time",
+    "departure time": "time",
+    "time": "time",
+    "budget": "price",
+    "price": "price",
+    "balance": "price",
+    "deadline": "date",
+    "date": "date",
+    "code": "code",
+    "city": "city",
+    "town": "town",
+    "harbour": "town",
+    "item": "noun",
+    "animal": "animal",
+    "subject": "noun",
+    "platform": "n",
+    "year": "year",
+    "weight": "n",
+    "main ingredient": "fruit",
+    "room": "roomname",
+}
 
 
 def fact_value(world: World, attribute: str) -> str:
@@ -33,11 +45,13 @@ def fact_value(world: World, attribute: str) -> str:
 def facts(world: World, d: float) -> list[tuple[str, str, str]]:
     """(entity, attribute, value) triples about a few made-up things; distractors share attributes."""
     found = []
-    kinds = world.rng.sample(list(ENTITIES), world.rng.randint(1, 1 + int(2.5 * d)))
+    kinds = world.rng.sample(list(lists("entities.txt")), world.rng.randint(1, 1 + int(2.5 * d)))
     for kind in kinds:
         for _ in range(world.any(1, 1, 2) if d > 0.4 else 1):
-            entity = f"{kind} {world.any(world.made_up(), world.made_up(), world.of('first'), world.of('colour').title())}"
-            attributes = ENTITIES[kind]
+            entity = (
+                f"{kind} {world.any(world.made_up(), world.made_up(), world.of('first'), world.of('colour').title())}"
+            )
+            attributes = lists("entities.txt")[kind]
             for attribute in world.rng.sample(attributes, min(len(attributes), world.rng.randint(1, 2 + int(3 * d)))):
                 found.append((entity, attribute, fact_value(world, attribute)))
     return found
@@ -52,8 +66,16 @@ def passage_questions(world: World, d: float, answerable: float = 0.88) -> Doc:
     lines = []
     for entity, attribute, val in told:
         name = attribute.split(":")[0]
-        lines.append(world.any(f"The {name} of {entity} is {val}.", f"{val} is the {name} of {entity}.", f"{entity[0].upper() + entity[1:]} has {val} as its {name}.", f"For {entity}, the {name} is {val}.",
-                               f"The {entity} has the {name} {val}.", f"As {name} of {entity} we wrote down {val}."))
+        lines.append(
+            world.any(
+                f"The {name} of {entity} is {val}.",
+                f"{val} is the {name} of {entity}.",
+                f"{entity[0].upper() + entity[1:]} has {val} as its {name}.",
+                f"For {entity}, the {name} is {val}.",
+                f"The {entity} has the {name} {val}.",
+                f"As {name} of {entity} we wrote down {val}.",
+            )
+        )
         if world.chance(0.25 * d):
             lines.append(intents()[world.rng.randrange(len(intents()))].say(world, 0.1).rstrip(".?!") + ".")
     opening = world.any("", "Passage: ", "Text: ", "Read this.\n", "Context: ")
@@ -65,7 +87,18 @@ def passage_questions(world: World, d: float, answerable: float = 0.88) -> Doc:
             attribute = world.rng.choice(["owner", "price", "colour", "date", "code", "town", "keeper", "leader"])
             val = next((v for e, a, v in known if (e, a) == (entity, attribute)), "not stated")
         name = attribute.split(":")[0]
-        questions.append((world.any(f"What is the {name} of {entity}?", f"{entity}: {name}?", f"Which {name} does {entity} have?", f"Tell me the {name} of {entity}.", f"What {name} is given for {entity}?"), val))
+        questions.append(
+            (
+                world.any(
+                    f"What is the {name} of {entity}?",
+                    f"{entity}: {name}?",
+                    f"Which {name} does {entity} have?",
+                    f"Tell me the {name} of {entity}.",
+                    f"What {name} is given for {entity}?",
+                ),
+                val,
+            )
+        )
     plain = world.chance(0.25)
     if plain:
         doc.pieces[1] = ("", 0.0)
@@ -73,7 +106,9 @@ def passage_questions(world: World, d: float, answerable: float = 0.88) -> Doc:
             doc.add("\nQuestion: ").add(ask, PASSAGE).add("\nAnswer: ").sure(val)
         return doc.sure("\n")
     if world.chance(0.6):
-        doc.add(world.any("\n", "\n\n", " ", "\nQuestion: ")).add(questions[0][0], PASSAGE).add("<|end|><|assistant|>").sure(questions[0][1] + "<|end|>")
+        doc.add(world.any("\n", "\n\n", " ", "\nQuestion: ")).add(questions[0][0], PASSAGE).add(
+            "<|end|><|assistant|>"
+        ).sure(questions[0][1] + "<|end|>")
         questions = questions[1:]
     else:
         doc.add("<|end|>")
@@ -85,7 +120,11 @@ def passage_questions(world: World, d: float, answerable: float = 0.88) -> Doc:
 def no_passage(world: World, d: float) -> Doc:
     """A question on something never introduced: the honest answer."""
     entity, attribute, _ = facts(world, 0)[0]
-    return start().turn("user", f"What is the {attribute.split(':')[0]} of {entity}?", PASSAGE).turn("assistant", "not stated", SURE)
+    return (
+        start()
+        .turn("user", f"What is the {attribute.split(':')[0]} of {entity}?", PASSAGE)
+        .turn("assistant", "not stated", SURE)
+    )
 
 
 def arithmetic(world: World, d: float) -> Doc:
@@ -119,11 +158,19 @@ def dates(world: World, d: float) -> Doc:
     """Dates rewritten, weekdays and months counted on."""
     months, days = lists("classes.txt")["month"], lists("classes.txt")["weekday"]
     kind = world.any("iso", "iso", "us", "weekday", "month", "year")
-    told = {"iso": "Write the date as YYYY-MM-DD.", "us": "Write the date as Month D, YYYY.", "weekday": "Which day is it?", "month": "Which month comes next?", "year": "Give the year."}[kind]
+    told = {
+        "iso": "Write the date as YYYY-MM-DD.",
+        "us": "Write the date as Month D, YYYY.",
+        "weekday": "Which day is it?",
+        "month": "Which month comes next?",
+        "year": "Give the year.",
+    }[kind]
     pairs = []
-    for at in range(world.rng.randint(2, 4 + int(4 * d))):
+    for _ in range(world.rng.randint(2, 4 + int(4 * d))):
         day, month, year = world.rng.randint(1, 28), world.rng.randint(1, 12), world.rng.randint(1990, 2029)
-        written = world.any(f"{day} {months[month - 1]} {year}", f"{months[month - 1]} {day}, {year}", f"{day}/{month}/{year}")
+        written = world.any(
+            f"{day} {months[month - 1]} {year}", f"{months[month - 1]} {day}, {year}", f"{day}/{month}/{year}"
+        )
         if kind == "weekday":
             first, on = world.rng.randrange(7), world.rng.randint(1, 6)
             given, wanted = f"{on} days after {days[first]}", days[(first + on) % 7]
@@ -131,31 +178,19 @@ def dates(world: World, d: float) -> Doc:
             given, wanted = months[month - 1], months[month % 12]
         else:
             given = written
-            wanted = {"iso": f"{year}-{month:02d}-{day:02d}", "us": f"{months[month - 1]} {day}, {year}", "year": str(year)}[kind]
+            wanted = {
+                "iso": f"{year}-{month:02d}-{day:02d}",
+                "us": f"{months[month - 1]} {day}, {year}",
+                "year": str(year),
+            }[kind]
         pairs.append(Pair(given, wanted, SURE, FREE))
     return joined(render(world, pairs, told if world.chance(0.7) else ""))
 
 
-LINES = {
-    "letter": ["Thank you for your {adjective} letter of {date}.", "We are {any:pleased|sorry} to tell you that your {noun} {any:is ready|is late|was lost|has arrived|needs repair}.", "The {noun} will be sent to {address}, {city}.",
-               "Please {verb} the {noun} before {date}.", "The total is {price}.", "If you have any questions, call {phone}.", "Your reference is {code}.", "We {verb} every {noun} with care.", "Our office in {city} is open from {time} to {time}.",
-               "As agreed, {person} will {verb} the {noun}.", "I would be {emotion} if you could {verb} my {noun}.", "We had {weather} all week, so the {noun} had to wait.", "My {family} bought a {adjective} {noun} in {city}."],
-    "contract": ["The {any:supplier|client|tenant|employer|contractor} shall {verb} the {noun} within {n} days.", "Either party may end this agreement with {n} days' notice in writing.", "The {any:fee|rent|price|salary} is {price} and is due on {date}.",
-                 "The {any:supplier|client|tenant} is liable for any {noun} caused by {any:negligence|delay|damage}.", "All {noun}s remain the property of {company}.", "This agreement is governed by the law of {country}.", "Neither party shall disclose the {noun} to others.",
-                 "Payment is made by {method}.", "Changes to this agreement must be made in writing.", "The {any:tenant|client} keeps the {noun} in {adjective} condition."],
-    "catalogue": ["{furniture}, {material}, {colour}: {price}", "{adjective} {clothing} in {colour}, {price}", "{tool} with {material} handle, item {code}, {price}", "{device}, {adjective}, {n} in stock", "{n} {kitchenware}s of {adjective} {material}, {price}"],
-    "ticket": ["The {device} in room {n} {problem}.", "I tried to restart the {device} but it {problem}.", "{person} has the same problem since {date}.", "Please send someone {when}.", "Closed: the {device} was replaced.", "Priority: {any:low|normal|high|urgent}.", "The {appliance} {problem} again."],
-    "story": ["{first} {any:went|walked|drove|ran} to the {building} with a {adjective} {animal}.", "The {adjective} {profession} gave {first} a {noun}.", "It was a {adjective} {any:morning|night|day} and the {weather} did not stop.", "{first} likes {sport} and plays the {instrument}.",
-              "In the {any:garden|park|forest} stood a {adjective} {tree} full of {bird}s.", "They had {dish} and {drink} for {meal}.", "The {insect} sat on a {colour} {flower}.", "My {family} is {emotion} because the {noun} was {adjective}.", "We took the {vehicle} from {city} to {city}.",
-              "She wore a {colour} {clothing} made of {material}.", "He cut the {fruit} with a {kitchenware} and ate it with {vegetable}.", "A {animal} is not a {bird}.", "The capital letters stand before {country} and {city}."],
-    "calendar": ["{weekday} {time}: {meetingword} with {first}, {roomname}", "{date}: {topic}", "{weekday}: {chore}", "{date}, {time}: {sport} in {city}"],
-    "faq": ["Q: How do I {verb} my {noun}?\nA: Open the {noun} page and choose {verb}.", "Q: When do you open?\nA: At {time} on {weekday}.", "Q: How much is a {noun}?\nA: {price}.", "Q: Where is the {building}?\nA: At {address}, {city}."],
-}  # fmt: skip
-
-
 def everyday(world: World, d: float) -> Doc:
     """A letter, ticket, contract, catalogue, story, calendar or FAQ of the small world."""
-    kind = world.rng.choice(list(LINES))
+    lines = dict(blocks("lines.txt"))
+    kind = world.rng.choice(list(lines))
     doc = start()
     polite = world.chance(0.5)
     name = world.person()
@@ -164,11 +199,13 @@ def everyday(world: World, d: float) -> Doc:
     elif kind in ("contract", "ticket", "calendar", "catalogue"):
         doc.add(f"{kind.title()} ").free(world.code()).add("\n")
     for at in range(world.rng.randint(2, 4 + int(5 * d))):
-        filled = world.fill(world.rng.choice(LINES[kind]).replace("{any:", "{any_of:"))
+        filled = world.fill(world.rng.choice(lines[kind]))
         number = f"{at + 1}. " if kind == "contract" else ("- " if kind == "catalogue" else "")
         doc.add(number + filled.text + (" " if kind in ("letter", "story") else "\n"), 0.3)
     if kind == "letter":
-        doc.add("\n\n" + ("Yours sincerely,\n" if polite else world.any("Best,\n", "Cheers,\n", "Thanks,\n"))).free(world.person())
+        doc.add("\n\n" + ("Yours sincerely,\n" if polite else world.any("Best,\n", "Cheers,\n", "Thanks,\n"))).free(
+            world.person()
+        )
     return doc
 
 
@@ -180,7 +217,13 @@ def dialogue(world: World, d: float) -> Doc:
     if world.chance(0.5):
         doc.turn("system", world.any(f"You are a {register} assistant.", f"Answer in a {register} tone."), PLAIN)
     topic = world.rng.choice(intent.names)
-    reply = {"polite": world.any(f"Thank you for your message. I am sorry about the trouble. I will look into it: {topic}.", f"Of course, I am happy to help you with this: {topic}."), "curt": world.any(f"Noted: {topic}.", f"{topic}. Done.")}[register]
+    reply = {
+        "polite": world.any(
+            f"Thank you for your message. I am sorry about the trouble. I will look into it: {topic}.",
+            f"Of course, I am happy to help you with this: {topic}.",
+        ),
+        "curt": world.any(f"Noted: {topic}.", f"{topic}. Done."),
+    }[register]
     return doc.turn("user", intent.say(world), 0.3).turn("assistant", reply, 0.5)
 
 
@@ -192,7 +235,15 @@ def listing(world: World, d: float) -> Doc:
         at = world.rng.randrange(len(items))
         ordinal = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"][at]
         stranger = value(world, 0)
-        ask, answer = world.any(("How many items?", str(len(items))), (f"What is the {ordinal} item?", items[at]), ("Last item?", items[-1]), ("Sort the list.", ", ".join(sorted(items))), (f"Is {items[at]} in the list?", "yes"),
-                                (f"Is {stranger} in the list?", "yes" if stranger in items else "no"), (f"What comes after {items[at]}?", items[at + 1] if at + 1 < len(items) else "nothing"), ("Number the list.", "\n".join(f"{i + 1}. {x}" for i, x in enumerate(items))))  # fmt: skip
+        ask, answer = world.any(
+            ("How many items?", str(len(items))),
+            (f"What is the {ordinal} item?", items[at]),
+            ("Last item?", items[-1]),
+            ("Sort the list.", ", ".join(sorted(items))),
+            (f"Is {items[at]} in the list?", "yes"),
+            (f"Is {stranger} in the list?", "yes" if stranger in items else "no"),
+            (f"What comes after {items[at]}?", items[at + 1] if at + 1 < len(items) else "nothing"),
+            ("Number the list.", "\n".join(f"{i + 1}. {x}" for i, x in enumerate(items))),
+        )
         doc.turn("user", ask, PASSAGE).turn("assistant", answer, SURE)
     return doc

@@ -8,9 +8,17 @@ from documents import PLAIN, SURE, Doc
 from lexicon import World
 
 PLAIN_FORMS = [
-    ("", " -> ", "\n"), ("", ": ", "\n"), ("Q: ", "\nA: ", "\n\n"), ("Input: ", "\nOutput: ", "\n\n"), ("", " => ", "\n"),
-    ("in: ", " out: ", "\n"), ("Text: ", "\nLabel: ", "\n\n"), ("", " = ", "\n"), ("- ", " | ", "\n"), ("Example: ", "\nAnswer: ", "\n"),
-]  # fmt: skip
+    ("", " -> ", "\n"),
+    ("", ": ", "\n"),
+    ("Q: ", "\nA: ", "\n\n"),
+    ("Input: ", "\nOutput: ", "\n\n"),
+    ("", " => ", "\n"),
+    ("in: ", " out: ", "\n"),
+    ("Text: ", "\nLabel: ", "\n\n"),
+    ("", " = ", "\n"),
+    ("- ", " | ", "\n"),
+    ("Example: ", "\nAnswer: ", "\n"),
+]
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,9 @@ def render(world: World, pairs: list[Pair], instruction: str = "", form: str = "
         if instruction:
             doc.add(instruction + "\n")
         for pair in pairs:
-            doc.add(before, SURE).add(pair.given, pair.input_weight).sure(between).add(pair.wanted, pair.weight).sure(after)
+            doc.add(before, SURE).add(pair.given, pair.input_weight).sure(between).add(pair.wanted, pair.weight).sure(
+                after
+            )
         return doc
     if form == "chat":
         if instruction:
