@@ -47,7 +47,11 @@ ROWS: dict[str, tuple[str, str, str]] = {
         chat(USER, '{"role": "assistant", "content": "b", §"role": "user"}'),
         "'role' is given",
     ),
-    "deep nesting": ("a.jsonl", GOOD + "§" + '{"a":' * 50_000 + "1" + "}" * 50_000 + "\n", "nested too deeply"),
+    "deep nesting": (
+        "a.jsonl",
+        GOOD + '{"a":' * 100 + "§" + '{"a":' * 50_000 + "1" + "}" * 50_100 + "\n",
+        "nested more than 100",
+    ),
     "no messages": (
         "a.jsonl",
         GOOD + '§{"mesages": [], "id": 1}\n',

@@ -123,7 +123,7 @@ def test_keys_that_no_shape_uses_are_said_aloud(tmp_path: Path) -> None:
 def test_a_file_without_any_answer_holds_prompts(tmp_path: Path) -> None:
     reading = formats.read([write(tmp_path / "a.jsonl", [{"prompt": "a"}, {"prompt": "b", "completion": None}])])
     assert {example.kind for example in reading.examples} == {"prompt"}
-    assert "none has an answer" in reading.seen
+    assert "none has an answer; if it stands under another name, say --map completion=NAME" in reading.seen
 
 
 def test_prompts_without_answers_are_all_named_when_a_late_row_has_one(tmp_path: Path) -> None:

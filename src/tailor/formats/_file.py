@@ -56,7 +56,7 @@ class FileReading:
         shape = f"{rows} of a table" if self.choice.name == "table" else f"{self.choice.format.NAME} {rows}"
         told = [f"{self.rows:,} {shape}: {self.choice.reason}", *self.notes]
         if self.examples and self.examples[0].kind == "prompt":
-            told.append("none has an answer")
+            told.append("none has an answer; if it stands under another name, say --map completion=NAME")
         if self.choice.unused:
             told.append(f"not used: {', '.join(self.choice.unused)}")
         return f"{self.name}: {'; '.join(told)}"
@@ -146,7 +146,11 @@ def _choose(head: Sequence[Record], options: Options) -> Choice | None:
         keys = dict.fromkeys(key for row in rows for key in row)
         raise ConfigError(f"the rows have no key {options.group!r} to group by", fix=did_you_mean(options.group, keys))
     try:
-        return choose(rows, options.known, options.format, options.map)
+        choice = choose(rows, options.known, options.format, options.map)
+        if options.group is not None:
+            used = (options.group, options.group.split(".")[0])
+            choice.unused = tuple(key for key in choice.unused if key not in used)
+        return choice
     except Malformed as error:
         problem = first.problem(error)
         raise Unreadable(problem.where, problem.what, problem.fix) from None

@@ -23,7 +23,8 @@ _NOT_A_NUMBER = re.compile(rf"{_STRING}|(-?Infinity|NaN)", re.DOTALL)
 _NUMBER = re.compile(rf"{_STRING}|(-?\d[\d.eE+-]*)", re.DOTALL)
 _SURROGATE = re.compile(r"\\\\|\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F]..)")
 _SPACE = re.compile(r"[ \t\r\n]*")
-_LARGEST = 2**64
+_BRACKETS = re.compile(rf"{_STRING}|([{{\[])|([}}\]])", re.DOTALL)
+DEEPEST = 100  # levels; what reads a row after us recurses into it
 
 
 class Broken(Malformed):
@@ -49,6 +50,8 @@ def decode(raw: bytes) -> Any:
         value = _decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise _explain(raw) from None
+    if raw.count(b"{") + raw.count(b"[") > DEEPEST and _depth(value) > DEEPEST:
+        raise _too_deep(raw.decode())
     # Every key is followed by a colon, so as many colons as keys means that none was given twice. Colons after quotes
     # within texts only make the slow look happen for nothing.
     if b'\\"' in raw:
@@ -139,7 +142,7 @@ def _explain(raw: bytes) -> Broken:
         found = next(match for match in _NOT_A_NUMBER.finditer(text) if match[1])
         return Broken(f"{found[1]} is no JSON value", found.start(), "use null, or leave the key out")
     except RecursionError:
-        return Broken("this is nested too deeply to be a row", 0, "rows hold messages, not trees: flatten it")
+        return _too_deep(text)
     except ValueError:  # an integer of thousands of digits
         pass
     for match in _SURROGATE.finditer(text):
@@ -150,6 +153,26 @@ def _explain(raw: bytes) -> Broken:
         if match[1] and _too_large(match[1]):
             shown = match[1] if len(match[1]) <= 24 else f"{match[1][:20]}... ({len(match[1]):,} digits)"
             return Broken(f"the number {shown} is larger than any number type holds", match.start(), "write it as text")
+    return Broken("this is not JSON", 0)
+
+
+def _depth(value: Any) -> int:
+    """Levels of objects and lists within each other."""
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        inner = [item for held in level for item in (held.values() if type(held) is dict else held)]
+        level = [item for item in inner if type(item) is dict or type(item) is list]
+    return depth
+
+
+def _too_deep(text: str) -> Broken:
+    """At the bracket that opens one level too many."""
+    depth = 0
+    for match in _BRACKETS.finditer(text):
+        depth += bool(match[1]) - bool(match[2])
+        if depth > DEEPEST:
+            return Broken(f"nested more than {DEEPEST} levels deep", match.start(), "rows hold messages: flatten it")
     return Broken("this is not JSON", 0)
 
 

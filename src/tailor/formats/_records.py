@@ -107,6 +107,7 @@ class _Scanner:
         self.at = 0  # what is before it has been taken
         self.keep = -1  # from here on nothing is forgotten; -1 for nothing to keep
         self.offset = chunks.skipped  # bytes of the file before `data`
+        self.depth = self.scanned = 0  # brackets open, and bytes looked through, in the value at `at`
         self.line = 1
         self.column = 0  # characters of this line before `at`
 
@@ -215,10 +216,11 @@ class _Scanner:
 
     def _value(self) -> JsonRecord:
         """Takes the next value as it stands, decoding nothing."""
-        opening = self._peek()
+        bracket = self._peek() in (b"{", b"[")
         line, column = self.line, self.column
+        self.depth = self.scanned = 0
         while True:
-            end = self._closing() if opening in (b"{", b"[") else self._scalar()
+            end = self._closing() if bracket else self._scalar()
             if end:
                 break
             if len(self.data) - self.at > LONGEST_ROW:
@@ -231,18 +233,22 @@ class _Scanner:
         return record
 
     def _closing(self) -> int:
-        """Index after the bracket that closes the one at `at`; 0 where it has not come yet."""
-        depth = 0
-        for token in _TOKENS.finditer(self.data, self.at):
+        """Index after the bracket that closes the one at `at`; 0 where it has not come yet.
+
+        `scanned` and `depth` say how far it came, so that a row over many pieces is looked through once.
+        """
+        for token in _TOKENS.finditer(self.data, self.at + self.scanned):
             sign = token[0]
             if sign == b"{" or sign == b"[":
-                depth += 1
+                self.depth += 1
             elif sign == b"}" or sign == b"]":
-                depth -= 1
-                if not depth:
+                self.depth -= 1
+                if not self.depth:
                     return token.end()
-            elif sign == b'"':
+            elif sign == b'"':  # a text that has not ended yet
+                self.scanned = token.start() - self.at
                 return 0
+        self.scanned = len(self.data) - self.at
         return 0
 
     def _scalar(self) -> int:

@@ -113,7 +113,7 @@ def _quote_hint(delimiter: str) -> str:
 
 
 def _csv_fault(file: str, line: int, reached: int, error: csv.Error) -> Unreadable:
-    if "unexpected end of data" in str(error):
+    if "unexpected end of data" in str(error) or "field larger" in str(error):
         return Unreadable(f"{file}:{line}", "a quote that opens in this row is never closed", "close it, or double it")
     fix = 'a quote within a quoted cell is written twice: ""' if "expected after" in str(error) else ""
     return Unreadable(f"{file}:{reached}", f"not valid CSV: {error}", fix)
