@@ -199,9 +199,9 @@ class Counting:
         self.count = 0
         original = renderer._mask.spans
 
-        def spans(turns: Any) -> Any:
-            self.count += 1
-            return original(turns)
+        def spans(rows: Any) -> Any:
+            self.count += len(rows)
+            return original(rows)
 
         monkeypatch.setattr(renderer._mask, "spans", spans)
 

@@ -7,8 +7,9 @@ thread of the caller is needed, and the caller only sees that the process died. 
 imports nothing of tailor.
 
 In:  {"template": key, "source": text, "constants": {...}, "date": "YYYY-MM-DD"} the first time, then
-     {"template": key, "messages": [...], "tools": [...] | null, "cuts": [[end, add_generation_prompt], ...]}
-Out: {"texts": [...]} with one text a cut (the rendering of `messages[:end]`), or {"refused": message}
+     {"template": key, "jobs": [{"messages": [...], "tools": [...] | null, "cuts": [[end, generation], ...]}, ...]}
+Out: a list with {"texts": [...]} for each job, one text a cut (the rendering of `messages[:end]`, with the
+     generation prompt or without), or {"refused": message}
 """
 
 from __future__ import annotations
@@ -114,31 +115,47 @@ def render(template: jinja2.Template, values: dict[str, Any]) -> str:
     return "".join(pieces)
 
 
-def answer(request: dict[str, Any], known: dict[str, tuple[jinja2.Template, dict[str, Any]]]) -> dict[str, Any]:
-    """The reply to one request; a template that refuses or fails is a reply too."""
+Known = dict[str, tuple[jinja2.Template, dict[str, Any]]]
+
+
+def answer(request: dict[str, Any], known: Known) -> list[dict[str, Any]]:
+    """The reply to one line."""
+    if "source" in request:
+        return [_reply(_introduce, request, known)]
+    template, constants = known[request["template"]]
+    return [_reply(_texts, template, constants, job) for job in request["jobs"]]
+
+
+def _introduce(request: dict[str, Any], known: Known) -> list[str]:
+    _clock(CPU_SECONDS)
+    known[request["template"]] = (compile_template(request["source"], request["date"]), request["constants"])
+    return []
+
+
+def _texts(template: jinja2.Template, constants: dict[str, Any], job: dict[str, Any]) -> list[str]:
+    texts = []
+    for end, add_generation_prompt in job["cuts"]:
+        _clock(CPU_SECONDS)
+        values = {
+            **constants,
+            "messages": job["messages"][:end],
+            "tools": job["tools"],
+            "documents": None,
+            "add_generation_prompt": add_generation_prompt,
+        }
+        texts.append(render(template, values))
+    return texts
+
+
+def _reply(work: Callable[..., list[str]], *args: Any) -> dict[str, Any]:
+    """The texts; that a template refuses or fails (TypeError, UndefinedError ...) is a reply too."""
     try:
-        if "source" in request:
-            _clock(CPU_SECONDS)
-            known[request["template"]] = (compile_template(request["source"], request["date"]), request["constants"])
-            return {"texts": []}
-        template, constants = known[request["template"]]
-        texts = []
-        for end, add_generation_prompt in request["cuts"]:
-            _clock(CPU_SECONDS)
-            values = {
-                **constants,
-                "messages": request["messages"][:end],
-                "tools": request["tools"],
-                "documents": None,
-                "add_generation_prompt": add_generation_prompt,
-            }
-            texts.append(render(template, values))
-        return {"texts": texts}
+        return {"texts": work(*args)}
     except MemoryError:
         return {"refused": "it needs more memory than a template may have"}
     except RecursionError:
         return {"refused": "it calls itself without end"}
-    except Exception as error:  # whatever a template does wrong (TypeError, UndefinedError ...) is its refusal
+    except Exception as error:
         return {"refused": str(error) or type(error).__name__}
     finally:
         _clock(0)
@@ -155,7 +172,7 @@ def main() -> None:
     for limit, value in ((resource.RLIMIT_AS, MEMORY_BYTES), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0)):
         with contextlib.suppress(ValueError, OSError):  # not every system bounds the address space
             resource.setrlimit(limit, (value, value))
-    known: dict[str, tuple[jinja2.Template, dict[str, Any]]] = {}
+    known: Known = {}
     for line in sys.stdin.buffer:
         sys.stdout.buffer.write(json.dumps(answer(json.loads(line), known)).encode() + b"\n")
         sys.stdout.buffer.flush()

@@ -30,14 +30,14 @@ Pairs = list[tuple[np.ndarray, np.ndarray]]
 
 
 class RowCache:
-    """Rows of one Renderer (its `fingerprint`) in a folder. `get`, `put`, and at the end `save`."""
+    """Rows of one Renderer (its `fingerprint`) in a folder, or only in memory: `get`, `put`, then `save`."""
 
-    def __init__(self, folder: Path, fingerprint: str) -> None:
+    def __init__(self, folder: Path | None, fingerprint: str) -> None:
         self.folder = folder
         self.fingerprint = fingerprint
         self._kept: dict[bytes, tuple[_Page, int]] = {}
         self._new: dict[bytes, Pairs] = {}
-        for path in sorted(folder.glob(f"{fingerprint}-*.rows")):
+        for path in sorted(folder.glob(f"{fingerprint}-*.rows")) if folder else ():
             page = _Page.read(path)
             if page is not None:
                 self._kept |= {key: (page, row) for row, key in enumerate(page.keys)}
@@ -55,7 +55,7 @@ class RowCache:
 
     def save(self) -> None:
         """Write the new rows as one more file. Raises ResourceError where the folder cannot be written."""
-        if self._new:
+        if self._new and self.folder:
             body = _pack(self._new)
             digest = hashlib.blake2b(body, digest_size=16)
             name = f"{self.fingerprint}-{digest.hexdigest()}.rows"

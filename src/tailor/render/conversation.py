@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,17 +47,18 @@ class Conversation:
 
 
 def _entries(message: Message, arguments_as_text: bool) -> list[dict[str, Any]]:
-    """One entry, or one a result where a tool turn holds several."""
+    """One entry, or one for each tool result and one for what else the turn says."""
     if any(isinstance(part, Media) for part in message.parts):
         raise Unrenderable("images, sound and video cannot be rendered yet", "remove them from the row")
-    results = [part for part in message.parts if isinstance(part, ToolResult)]
-    if results:
-        return [
-            {"role": "tool", "content": result.content}
-            | ({"tool_call_id": result.id} if result.id else {})
-            | ({"name": result.name} if result.name else {})
-            for result in results
-        ]
+    results: list[dict[str, Any]] = [
+        {"role": "tool", "content": part.content}
+        | ({"tool_call_id": part.id} if part.id else {})
+        | ({"name": part.name} if part.name else {})
+        for part in message.parts
+        if isinstance(part, ToolResult)
+    ]
+    if results and len(results) == len(message.parts):
+        return results
     entry: dict[str, Any] = {"role": message.role, "content": message.text}
     reasoning = reasoning_text(message)
     if reasoning:
@@ -65,7 +66,7 @@ def _entries(message: Message, arguments_as_text: bool) -> list[dict[str, Any]]:
     calls = [part for part in message.parts if isinstance(part, ToolCall)]
     if calls:
         entry["tool_calls"] = [_call(call, arguments_as_text) for call in calls]
-    return [entry]
+    return [*results, entry]
 
 
 def reasoning_text(message: Message) -> str:
@@ -88,15 +89,15 @@ class Guard:
         self._special = _pattern(special)
         self._all = _pattern([*special, *structural])
 
-    def suspicious(self, wire: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]]) -> bool:
+    def suspicious(self, wire: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]) -> bool:
         """Whether any string holds a literal special token; this is asked of every row, so it only searches."""
         return any(_holds(entry, self._pattern_of(entry)) for entry in wire) or _holds(list(tools), self._all)
 
     def mark(
-        self, wire: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]], *, structural: bool
+        self, wire: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]], *, structural: bool
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], str]:
         """The same conversation with marks, and the mark: a noncharacter that stands nowhere in it."""
-        mark = free_mark(json.dumps([wire, tools], ensure_ascii=False))
+        mark = free_mark(json.dumps([list(wire), list(tools)], ensure_ascii=False))
         broad = self._all if structural else self._special
         marked = [_marked(e, self._pattern_of(e) if structural else self._special, mark) for e in wire]
         return marked, [_marked(tool, broad, mark) for tool in tools], mark
@@ -108,7 +109,7 @@ class Guard:
         mark = free_mark(text)
         return _break(text, self._special, mark), mark
 
-    def _pattern_of(self, entry: dict[str, Any]) -> re.Pattern[str]:
+    def _pattern_of(self, entry: Mapping[str, Any]) -> re.Pattern[str]:
         return self._special if entry["role"] == "assistant" else self._all
 
 

@@ -21,8 +21,9 @@ import numpy as np
 
 from tailor.errors import ModelError
 from tailor.records import Message, ToolCall
+from tailor.render.cache import Pairs
 from tailor.render.conversation import Conversation, Guard, Unrenderable, reasoning_text
-from tailor.render.template import Refused, Template
+from tailor.render.template import Job, Refused, Template
 from tailor.render.tokenizer import TextTokenizer
 
 SENTINEL = "\ufdef"
@@ -49,6 +50,14 @@ class Turn:
     completion: str
     weight: float
     mark: str = ""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The rendering that turns need: for each of `messages` two cuts, its prompt and the finished turn."""
+
+    job: Job
+    messages: list[Message]
 
 
 class Mask:
@@ -151,25 +160,54 @@ class Mask:
     def prompt(self, messages: Sequence[Message], tools: Sequence[dict[str, Any]]) -> tuple[str, str]:
         """(serving prompt, its mark). Raises Unrenderable."""
         conversation = self._conversation(messages)
-        (text,), mark = self._render(conversation, tools, [(conversation.ends[-1], True)])
+        job = Job(conversation.wire, tools, [(conversation.ends[-1], True)])
+        (rendered,) = self.template.render_many([job])
+        (text,), mark = self._guarded(job, rendered)
         return text, mark
 
     def turns(self, messages: Sequence[Message], tools: Sequence[dict[str, Any]], first: int = 0) -> list[Turn]:
         """The assistant turns of weight other than 0 from message `first` on. Raises Unrenderable."""
+        (found,) = self.turns_many([(messages, tools)], first)
+        if isinstance(found, Unrenderable):
+            raise found
+        return found
+
+    def turns_many(
+        self, rows: Sequence[tuple[Sequence[Message], Sequence[dict[str, Any]]]], first: int = 0
+    ) -> list[list[Turn] | Unrenderable]:
+        """`turns` of many rows with one exchange with the template's process; what a row raises stands in its place."""
+        plans = [self._plan(messages, tools, first) for messages, tools in rows]
+        rendered = iter(self.template.render_many([plan.job for plan in plans if isinstance(plan, _Plan)]))
+        found: list[list[Turn] | Unrenderable] = []
+        for plan in plans:
+            try:
+                found.append(self._turns(plan, next(rendered)) if isinstance(plan, _Plan) else plan)
+            except Unrenderable as problem:
+                found.append(problem)
+        return found
+
+    def _plan(
+        self, messages: Sequence[Message], tools: Sequence[dict[str, Any]], first: int
+    ) -> _Plan | list[Turn] | Unrenderable:
+        """What to ask the template for; no turns at all where none counts."""
         chosen = [i for i, m in enumerate(messages) if i >= first and m.role == "assistant" and m.weight != 0]
         if not chosen:
             return []
-        conversation = self._conversation(messages)
-        cuts = [
-            cut for i in chosen for cut in ((conversation.ends[i], True), (conversation.ends[i + 1], False))
-        ]  # a turn's prompt and the finished turn
-        texts, mark = self._render(conversation, tools, cuts)
+        try:
+            conversation = self._conversation(messages)
+        except Unrenderable as problem:
+            return problem
+        ends = conversation.ends
+        cuts = [cut for i in chosen for cut in ((ends[i], True), (ends[i + 1], False))]  # its prompt, and the turn
+        return _Plan(Job(conversation.wire, tools, cuts), [messages[i] for i in chosen])
+
+    def _turns(self, plan: _Plan, rendered: list[str] | Refused) -> list[Turn]:
+        texts, mark = self._guarded(plan.job, rendered)
         turns = []
-        for i, prompt, full in zip(chosen, texts[::2], texts[1::2], strict=True):
-            completion = self._completion(messages[i], prompt, full)
-            weight = messages[i].weight
-            turns.append(Turn(prompt, completion, 1.0 if weight is None else weight, mark))
-            self._check_complete(messages[i], completion.replace(mark, "") if mark else completion)
+        for message, prompt, full in zip(plan.messages, texts[::2], texts[1::2], strict=True):
+            completion = self._completion(message, prompt, full)
+            turns.append(Turn(prompt, completion, 1.0 if message.weight is None else message.weight, mark))
+            self._check_complete(message, completion.replace(mark, "") if mark else completion)
         return turns
 
     def _conversation(self, messages: Sequence[Message]) -> Conversation:
@@ -179,20 +217,19 @@ class Mask:
             )
         return Conversation.of(messages, arguments_as_text=self.arguments_as_text)
 
-    def _render(
-        self, conversation: Conversation, tools: Sequence[dict[str, Any]], cuts: list[tuple[int, bool]]
-    ) -> tuple[list[str], str]:
-        """Texts of the cuts and the mark in them (empty: none)."""
-        if tools:
+    def _guarded(self, job: Job, rendered: list[str] | Refused) -> tuple[list[str], str]:
+        """The texts of a job with literal special tokens marked, and the mark (empty: there are none)."""
+        if job.tools:
             self._note_hidden_tools()
         try:
-            texts = self.template.render(conversation.wire, tools, cuts)
-            if not self.guard.suspicious(conversation.wire, tools):
-                return texts, ""
+            if isinstance(rendered, Refused):
+                raise rendered
+            if not self.guard.suspicious(job.messages, job.tools):
+                return rendered, ""
             for structural in (True, False):
-                wire, marked_tools, mark = self.guard.mark(conversation.wire, tools, structural=structural)
-                marked = self.template.render(wire, marked_tools, cuts)
-                if [text.replace(mark, "") for text in marked] == texts:
+                wire, tools, mark = self.guard.mark(job.messages, job.tools, structural=structural)
+                marked = self.template.render(wire, tools, job.cuts)
+                if [text.replace(mark, "") for text in marked] == rendered:
                     return marked, mark
         except Refused as refusal:
             raise Unrenderable(f"the model's chat template refuses this row: {refusal}") from None
@@ -255,34 +292,42 @@ class Mask:
 
     def prompt_ids(self, text: str, mark: str) -> list[int]:
         """Ids of a serving prompt, cut at its marks."""
-        return self._ids(text, mark, self.tokenizer.encode)
+        return self._ids([(text, mark)])[0]
 
-    def spans(self, turns: Sequence[Turn]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """(ids int32 [n], weights float32 [n]) of the turns; one pair for turns that go on from one another."""
+    def spans(self, rows: Sequence[Sequence[Turn]]) -> list[Pairs]:
+        """For each row (ids int32 [n], weights float32 [n]); one pair for turns that go on from one another."""
+        turns = [turn for row in rows for turn in row]
+        prompts = iter(self._ids([(turn.prompt, turn.mark) for turn in turns]))
+        completions = iter(self._ids([(turn.completion, turn.mark) for turn in turns], after=True))
+        return [self._merged([(next(prompts), next(completions), turn.weight) for turn in row]) for row in rows]
+
+    def _merged(self, turns: Sequence[tuple[list[int], list[int], float]]) -> Pairs:
+        """(prompt, completion, weight) of the turns of one row, joined where one begins with all of the one before."""
         merged: list[tuple[list[int], list[float]]] = []
-        for turn in turns:
-            prompt = self.prompt_ids(turn.prompt, turn.mark)
-            completion = self._ids(turn.completion, turn.mark, self.tokenizer.encode_after)
+        for prompt, completion, weight in turns:
             before: list[float] = []
             if merged and prompt[: len(merged[-1][0])] == merged[-1][0]:
                 before = merged.pop()[1]
-            weights = before + [0.0] * (len(prompt) - len(before)) + [turn.weight] * len(completion)
+            weights = before + [0.0] * (len(prompt) - len(before)) + [weight] * len(completion)
             merged.append((prompt + completion, weights))
         return [(np.array(ids, np.int32), np.array(weights, np.float32)) for ids, weights in merged]
 
     def document(self, text: str) -> tuple[np.ndarray, np.ndarray]:
         """(ids, weights) of a text for continued pretraining: every token but the first is predicted."""
         marked, mark = self.guard.mark_text(text)
-        ids = np.array(self.tokenizer.document(self._ids(marked, mark, self.tokenizer.encode)), np.int32)
+        ids = np.array(self.tokenizer.document(self.prompt_ids(marked, mark)), np.int32)
         weights = np.ones(len(ids), np.float32)
         weights[:1] = 0
         return ids, weights
 
-    def _ids(self, text: str, mark: str, first: Callable[[str], list[int]]) -> list[int]:
-        if not mark:
-            return first(text)
-        head, *rest = text.split(mark)
-        return first(head) + [index for piece in rest for index in self.tokenizer.encode_after(piece)]
+    def _ids(self, texts: Sequence[tuple[str, str]], *, after: bool = False) -> list[list[int]]:
+        """Ids of (text, mark) pairs in one batch; `after`: the texts are continuations."""
+        cut = [text.split(mark) if mark else [text] for text, mark in texts]
+        heads = self.tokenizer.encode_many([pieces[0] for pieces in cut], after=after)
+        rest = iter(self.tokenizer.encode_many([piece for pieces in cut for piece in pieces[1:]], after=True))
+        return [
+            head + [index for _ in pieces[1:] for index in next(rest)] for head, pieces in zip(heads, cut, strict=True)
+        ]
 
 
 def _agreement(a: str, b: str) -> int:

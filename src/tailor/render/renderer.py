@@ -101,15 +101,33 @@ class Renderer:
         Empty where there is nothing to train on (other kinds, no turn of weight other than 0). Raises DataError, with
         the row's place, where the template cannot write the row.
         """
-        pairs = self._remembered((example.kind, example.messages, example.tools, example.text), self._pairs, example)
+        pairs = self._remembered(_content(example), self._pairs, example)
         return [Datum(ids, weights, group, example.source) for ids, weights in pairs]
+
+    def prefetch(self, examples: Sequence[Example]) -> None:
+        """Renders and tokenises many chats in one go, for `datums` to find; rows that cannot be written are left to it.
+
+        Only within `remembering`.
+        """
+        if self._cache is None:
+            return
+        keys = [_key(_content(example)) for example in examples]
+        missing = [
+            (key, example)
+            for key, example in zip(keys, examples, strict=True)
+            if example.kind in ("chat", "rated") and self._cache.get(key) is None
+        ]
+        rows = self._mask.turns_many([(example.messages, example.tools) for _, example in missing])
+        found = [(key, turns) for (key, _), turns in zip(missing, rows, strict=True) if isinstance(turns, list)]
+        for (key, _), pairs in zip(found, self._mask.spans([turns for _, turns in found]), strict=True):
+            self._cache.put(key, pairs)
 
     def _pairs(self, example: Example) -> Pairs:
         try:
             if example.kind == "text":
                 return [self._mask.document(example.text)] if example.text else []
             if example.kind in ("chat", "rated"):
-                return self._mask.spans(self._mask.turns(example.messages, example.tools))
+                return self._mask.spans([self._mask.turns(example.messages, example.tools)])[0]
             return []
         except Unrenderable as problem:
             raise DataError(str(problem), where=str(example.source), fix=problem.fix) from None
@@ -139,7 +157,7 @@ class Renderer:
         self, messages: Sequence[Message], answer: Sequence[Message], tools: Sequence[dict[str, Any]], row: Source
     ) -> Pairs:
         try:
-            return self._mask.spans(self._mask.turns([*messages, *answer], tools, first=len(messages)))
+            return self._mask.spans([self._mask.turns([*messages, *answer], tools, first=len(messages))])[0]
         except Unrenderable as problem:
             raise DataError(str(problem), where=str(row), fix=problem.fix) from None
 
@@ -155,7 +173,7 @@ class Renderer:
     def _remembered(self, content: Any, produce: Callable[..., Pairs], *args: Any) -> Pairs:
         if self._cache is None:
             return produce(*args)
-        key = hashlib.blake2b(msgspec.json.encode(content), digest_size=16).digest()
+        key = _key(content)
         pairs = self._cache.get(key)
         if pairs is None:
             pairs = produce(*args)
@@ -169,3 +187,12 @@ class Renderer:
         except Unrenderable as problem:
             raise DataError(str(problem), fix=problem.fix) from None
         return text.replace(mark, "") if mark else text
+
+
+def _content(example: Example) -> Any:
+    """What decides the Datums of a row."""
+    return (example.kind, example.messages, example.tools, example.text)
+
+
+def _key(content: Any) -> bytes:
+    return hashlib.blake2b(msgspec.json.encode(content), digest_size=16).digest()

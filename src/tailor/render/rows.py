@@ -14,7 +14,7 @@ from tailor.render.renderer import Renderer
 from tailor.render.shorten import TooLong, cut_prompt, split
 
 POLICIES = ("refuse", "drop", "split", "cut-prompt")
-REPORT_EVERY = 256  # rows
+BLOCK = 256  # rows rendered and tokenised in one go
 
 Make = Callable[[Example, int], list[Datum]]
 
@@ -42,16 +42,15 @@ def render_rows(
     """
     if over_length not in POLICIES:
         raise ConfigError(f"over_length = {over_length!r} is unknown", fix=did_you_mean(over_length, POLICIES))
-    store = RowCache(cache, renderer.fingerprint) if cache else None
+    store = RowCache(cache, renderer.fingerprint)
     with renderer.remembering(store):
         try:
-            rows = _render(examples, make, progress)
+            rows = _render(examples, renderer, make, progress)
             ledger.tokens_in += sum(_tokens(row) for row in rows)
             fitting = _Fitting(examples, make, max_length, ledger)
             kept = fitting.apply(over_length, rows)
         finally:
-            if store:
-                store.save()
+            store.save()
     renderer.notes.extend(fitting.notes)
     empty = [i for i, row in kept.items() if not _trained(row)]
     ledger.drop("nothing to train on", [examples[i].source for i in empty], sum(_tokens(kept[i]) for i in empty))
@@ -65,12 +64,13 @@ def render_rows(
     return list(kept.values())
 
 
-def _render(examples: Sequence[Example], make: Make, progress: Progress) -> list[list[Datum]]:
+def _render(examples: Sequence[Example], renderer: Renderer, make: Make, progress: Progress) -> list[list[Datum]]:
     rows: list[list[Datum]] = []
     problems: list[Problem] = []
     for i, example in enumerate(examples):
-        if i % REPORT_EVERY == 0:
+        if i % BLOCK == 0:
             progress("rendering", i, len(examples))
+            renderer.prefetch(examples[i : i + BLOCK])
         try:
             rows.append(make(example, i))
         except DataError as error:

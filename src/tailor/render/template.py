@@ -16,7 +16,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tailor.errors import ModelError
 
@@ -42,6 +42,19 @@ class Refused(Exception):
     """The template raised an error for these messages (wrong order of roles, no place for tools ...)."""
 
 
+Messages = Sequence[Mapping[str, Any]]
+Cut = tuple[int, bool]
+"""(end, add_generation_prompt)"""
+
+
+class Job(NamedTuple):
+    """One conversation to render at several cuts."""
+
+    messages: Messages
+    tools: Messages
+    cuts: Sequence[Cut]
+
+
 class Template:
     """A chat template with its constants (special tokens, thinking mode)."""
 
@@ -56,23 +69,24 @@ class Template:
         body = json.dumps([source, self.constants, date], sort_keys=True)
         self.key = hashlib.blake2b(body.encode(), digest_size=16).hexdigest()
         try:
-            _process.ask(self, None)
+            _process.ask(self, [])
         except Refused as refusal:
             raise ModelError(f"the chat template cannot be read: {refusal}", where=where) from None
 
-    def render(
-        self,
-        messages: Sequence[Mapping[str, Any]],
-        tools: Sequence[Mapping[str, Any]],
-        cuts: Sequence[tuple[int, bool]],
-    ) -> list[str]:
+    def render(self, messages: Messages, tools: Messages, cuts: Sequence[Cut]) -> list[str]:
         """For every (end, add_generation_prompt) of `cuts` the text of `messages[:end]`, in transformers' message form.
 
         Raises Refused where the template raises an error, ModelError where it takes more than about a second or more
         memory than it may.
         """
-        request = {"messages": list(messages), "tools": list(tools) or None, "cuts": list(cuts)}
-        return _process.ask(self, request)
+        (texts,) = self.render_many([Job(messages, tools, cuts)])
+        if isinstance(texts, Refused):
+            raise texts
+        return texts
+
+    def render_many(self, jobs: Sequence[Job]) -> list[list[str] | Refused]:
+        """`render` of many conversations in one exchange with the process; refusals are returned in their place."""
+        return _process.ask(self, jobs)
 
 
 class _Process:
@@ -84,14 +98,21 @@ class _Process:
         self.owner = 0
         self.known: set[str] = set()
 
-    def ask(self, template: Template, request: dict[str, Any] | None) -> list[str]:
+    def ask(self, template: Template, jobs: Sequence[Job]) -> list[list[str] | Refused]:
+        """The answers to `jobs`. Raises Refused where the template itself is no valid one."""
         with self.lock:
             self._start()
             if template.key not in self.known:
                 introduction = {"source": template.source, "constants": template.constants, "date": template.date}
-                self._exchange(template, introduction)
+                (reply,) = self._exchange(template, introduction)
+                if "refused" in reply:
+                    raise Refused(reply["refused"])
                 self.known.add(template.key)
-            return self._exchange(template, request) if request else []
+            if not jobs:
+                return []
+            asked = [{"messages": job.messages, "tools": list(job.tools) or None, "cuts": job.cuts} for job in jobs]
+            replies = self._exchange(template, {"jobs": asked})
+            return [reply["texts"] if "texts" in reply else Refused(reply["refused"]) for reply in replies]
 
     def _start(self) -> None:
         if self.child is not None and self.owner == os.getpid() and self.child.poll() is None:
@@ -107,7 +128,7 @@ class _Process:
         self.owner = os.getpid()
         self.known = set()
 
-    def _exchange(self, template: Template, request: dict[str, Any]) -> list[str]:
+    def _exchange(self, template: Template, request: dict[str, Any]) -> list[dict[str, Any]]:
         assert self.child is not None and self.child.stdin is not None and self.child.stdout is not None
         try:
             self.child.stdin.write(json.dumps({"template": template.key, **request}).encode() + b"\n")
@@ -128,11 +149,8 @@ class _Process:
                 where=template.where,
                 fix="look at the model's chat template: it may be broken or hostile",
             )
-        reply = json.loads(line)
-        if "refused" in reply:
-            raise Refused(reply["refused"])
-        texts: list[str] = reply["texts"]
-        return texts
+        replies: list[dict[str, Any]] = json.loads(line)
+        return replies
 
     def close(self) -> None:
         """End the process, if it is ours."""

@@ -112,6 +112,12 @@ class TextTokenizer:
         ids: list[int] = self.backend.encode(text, add_special_tokens=False).ids
         return ids
 
+    def encode_many(self, texts: Sequence[str], *, after: bool = False) -> list[list[int]]:
+        """`encode` (with `after` `encode_after`) of many texts, on all cores."""
+        if after and self._anchor is not None:
+            return [self.encode_after(text) for text in texts]
+        return [found.ids for found in self.backend.encode_batch_fast(list(texts), add_special_tokens=False)]
+
     def encode_after(self, text: str) -> list[int]:
         """Ids of `text` as a continuation: without the space that some tokenizers put before the first word."""
         if self._anchor is None or not text:
