@@ -434,6 +434,23 @@ def test_a_prompt_that_finished_turns_do_not_follow_is_refused(small_folder: Cal
         renderer.datums(Example(kind="chat", source=ROW, messages=turns), 0)
 
 
+def test_a_reasoning_block_that_is_opened_in_the_prompt_and_closed_at_once(small_folder: Callable[..., Path]) -> None:
+    """Nemotron in thinking mode: the prompt ends in `<think>` and a line break, an empty block has no line break."""
+    template = (
+        "{% for m in messages %}<|{{ m.role }}|>{% if m.role == 'assistant' %}<think>"
+        "{% if m.reasoning_content %}{{ '\n' ~ m.reasoning_content ~ '\n' }}{% endif %}</think>{% endif %}"
+        "{{ m.content }}<|end|>{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|><think>\n' }}{% endif %}"
+    )
+    renderer = load(small_folder(template=template, special=["<|user|>", "<|assistant|>", "<|end|>"]))
+    for answer, emitted in (
+        (message("assistant", "x"), "</think>x<|end|>"),
+        (thought("r", "x"), "r\n</think>x<|end|>"),
+    ):
+        (datum,) = renderer.datums(Example(kind="chat", source=ROW, messages=(message("user", "q"), answer)), 0)
+        assert renderer.tokenizer.decode(datum.ids[datum.weights == 0]) == "<|user|>q<|end|><|assistant|><think>\n"
+        assert renderer.tokenizer.decode(datum.ids[datum.weights > 0]) == emitted
+
+
 def test_a_template_that_cannot_write_a_turn(small_folder: Callable[..., Path]) -> None:
     with pytest.raises(ModelError, match="leaves out what the assistant says"):
         load(small_folder(template="nothing"))

@@ -93,8 +93,8 @@ class Mask:
         if SENTINEL not in full:
             raise ModelError("the chat template leaves out what the assistant says", where=self.template.where)
         self._learn_opening(prompt, full.partition(SENTINEL)[0])
-        after = full.rpartition(SENTINEL)[2]
-        ending = self._ending(after, later.rpartition(SENTINEL)[2])
+        after = _behind_sentinel(full)
+        ending = self._ending(after, _behind_sentinel(later))
         if ending is None:
             eos = self.tokenizer.special["eos_token"]
             self.note(f"the template writes no token that ends an answer; {eos} is added")
@@ -127,7 +127,7 @@ class Mask:
                 continue
             if SENTINEL in full:
                 self.arguments_as_text = as_text
-                ending = self._ending(full.rpartition(SENTINEL)[2], later.rpartition(SENTINEL)[2])
+                ending = self._ending(_behind_sentinel(full), _behind_sentinel(later))
                 return ending or Ending("", self.tokenizer.special["eos_token"])
         return None
 
@@ -328,6 +328,10 @@ class Mask:
         return [
             head + [index for _ in pieces[1:] for index in next(rest)] for head, pieces in zip(heads, cut, strict=True)
         ]
+
+
+def _behind_sentinel(text: str) -> str:
+    return text.rpartition(SENTINEL)[2] if SENTINEL in text else ""
 
 
 def _agreement(a: str, b: str) -> int:

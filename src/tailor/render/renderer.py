@@ -49,6 +49,9 @@ class Renderer:
         self.template = Template(source, constants, where=where)
         if "strftime_now" in source:
             self._note(f"the template writes today's date; it is always {self.template.date}, so that runs repeat")
+        if "enable_thinking" in source:
+            mode = "on" if thinking else "off"
+            self._note(f"the template's thinking mode is {mode} (model.thinking); serve with it {mode} too")
         self._mask = Mask(self.template, self.tokenizer, self._note)
         self.stop_ids = self._mask.stop_ids
         self.max_length = files.context or DEFAULT_CONTEXT
