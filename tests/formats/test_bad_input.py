@@ -52,6 +52,11 @@ ROWS: dict[str, tuple[str, str, str]] = {
         GOOD + '{"a":' * 100 + "§" + '{"a":' * 50_000 + "1" + "}" * 50_100 + "\n",
         "nested more than 100",
     ),
+    "deep nesting that the decoder takes": (
+        "a.jsonl",
+        GOOD + '{"a":' * 100 + "§" + '{"a":' * 10 + "1" + "}" * 110 + "\n",
+        "nested more than 100",
+    ),
     "no messages": (
         "a.jsonl",
         GOOD + '§{"mesages": [], "id": 1}\n',

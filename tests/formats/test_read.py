@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 import types
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from tailor import formats, plugins
 from tailor.errors import ConfigError, DataError
-from tailor.formats import _detect
+from tailor.formats import _detect, _file
 from tailor.records import Example, message
 
 CHAT = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
@@ -53,6 +54,30 @@ def test_problems_of_several_files_and_a_broken_one_come_together(tmp_path: Path
     with pytest.raises(DataError) as caught:
         formats.read([first, second], max_bad="100%")
     assert [problem.where for problem in caught.value.problems] == [f"{first}:2:14", f"{second}:3:1"]
+
+
+def test_rows_before_the_fault_of_a_file_are_reported_with_it(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.json", ["[", '{"prompt": "a", "completion": {}},', '{"prompt": "b"} {}]'])
+    with pytest.raises(DataError) as caught:
+        formats.read([path])
+    assert [problem.where for problem in caught.value.problems] == [f"{path}:2:31", f"{path}:3:17"]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+def test_reading_holds_no_more_than_the_rows_kept(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_file, "SAMPLE_BYTES", 1 << 20)
+    bad = json.dumps({"messages": [{"role": "nobody", "content": "x" * 20_000}]})
+    rows = [*[json.dumps(CHAT)] * 10, *[bad] * 2_000]
+    path = tmp_path / name
+    path.write_text("\n".join(rows) if name == "a.jsonl" else f"[{', '.join(rows)}]")
+    formats.read([write(tmp_path / "warm.jsonl", [CHAT])])
+    tracemalloc.start()
+    reading = formats.read([str(path)], max_bad="100%")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (len(reading.examples), len(reading.bad)) == (10, 2_000)
+    assert path.stat().st_size > 40e6
+    assert peak < 10e6  # the sample of the first rows, as text and decoded, and one piece of the file
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from tailor.formats.base import Format, Malformed, Path, Row, describe
 from tailor.records import Example, Source
 
 SAMPLE = 1000  # rows that are looked at to tell the shape: enough for a majority, few enough to be held
+SAMPLE_BYTES = 16 << 20
 _UNANSWERED = "nothing answers the last turn of this row"
 _ANSWER_IT = "end it with an assistant turn; only a file without any answers is read as prompts"
 
@@ -76,16 +77,33 @@ def read_file(path: pathlib.Path, options: Options, report: Callable[[int], None
 
 def _read(path: pathlib.Path, options: Options, report: Callable[[int], None], reading: FileReading) -> None:
     records = iter(_records(path, options, report, reading.notes))
-    head = list(itertools.islice(records, SAMPLE))
+    head, broken = _head(records)
     if not head:
-        raise Unreadable(str(path), "there are no rows in this file")
+        raise broken or Unreadable(str(path), "there are no rows in this file")
     reading.choice = _choose(head, options)
     builder = _Builder(reading, options)
     try:
         for record in itertools.chain(head, records):
             builder.add(record)
+        if broken is not None:
+            raise broken
     finally:
         builder.finish()
+
+
+def _head(records: Iterator[Record]) -> tuple[list[Record], Unreadable | None]:
+    """The first rows, and what ended the file among them."""
+    head: list[Record] = []
+    size = 0
+    try:
+        for record in records:
+            head.append(record)
+            size += record.size
+            if len(head) == SAMPLE or size > SAMPLE_BYTES:
+                break
+    except Unreadable as error:
+        return head, error
+    return head, None
 
 
 def _records(path: pathlib.Path, options: Options, report: Callable[[int], None], notes: list[str]) -> Iterator[Record]:
@@ -165,7 +183,7 @@ class _Builder:
         self.problems: list[tuple[int, Problem]] = []  # with the line, because some are found late
         self.others: dict[tuple[str, ...], str] = {}  # keys of rows -> the other shape they are of, empty for ours
         self.answered = False  # whether some row has an answer: then each needs one
-        self.waiting: list[Record] = []  # rows without an answer, while no other has one either
+        self.waiting: list[Record | None] = []  # rows without answer while no other has one; None for a large one
 
     def add(self, record: Record) -> None:
         """Takes in one row."""
@@ -227,16 +245,17 @@ class _Builder:
         if self.answered:
             raise Malformed(_UNANSWERED, _end(choice.renamed(row)), _ANSWER_IT)
         if len(self.waiting) < SAMPLE:
-            self.waiting.append(record)
+            self.waiting.append(record if record.size * SAMPLE <= SAMPLE_BYTES else None)
 
     def _first_answer(self, choice: Choice) -> None:
         """All rows so far had no answer, and here is one: they become problems."""
         self.answered = True
-        for record in self.waiting:
-            error = Malformed(_UNANSWERED, _end(choice.renamed(record.row())), _ANSWER_IT)
-            self.problems.append((record.line, record.problem(_theirs(error, choice))))
-        for example in self.reading.examples[len(self.waiting) :]:
-            self.problems.append((example.source.line, Problem(str(example.source), _UNANSWERED, _ANSWER_IT)))
+        for example, record in itertools.zip_longest(self.reading.examples, self.waiting):
+            problem = Problem(str(example.source), _UNANSWERED, _ANSWER_IT)
+            if record is not None:
+                error = Malformed(_UNANSWERED, _end(choice.renamed(record.row())), _ANSWER_IT)
+                problem = record.problem(_theirs(error, choice))
+            self.problems.append((example.source.line, problem))
         self.waiting.clear()
         self.reading.examples.clear()
 

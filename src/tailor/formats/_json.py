@@ -17,6 +17,7 @@ import msgspec
 from tailor.formats.base import Malformed, Path
 
 _decode = msgspec.json.Decoder().decode
+_scan = json.JSONDecoder().raw_decode
 _KEY = re.compile(rb'"\s*:')
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _NOT_A_NUMBER = re.compile(rf"{_STRING}|(-?Infinity|NaN)", re.DOTALL)
@@ -224,7 +225,6 @@ def locate(text: str, path: Path) -> int:
 
 def _member(text: str, start: int, step: str | int) -> int | None:
     """Offset of the member `step` of the object or list that starts at `start`."""
-    scan = json.JSONDecoder().raw_decode
     index, place = _skip(text, start + 1), 0
     while text[index] not in "}]":
         key: str | int = place
@@ -233,7 +233,7 @@ def _member(text: str, start: int, step: str | int) -> int | None:
             index = _skip(text, _skip(text, index) + 1)
         if key == step:
             return index
-        index = _skip(text, scan(text, index)[1])
+        index = _skip(text, _scan(text, index)[1])
         if text[index] == ",":
             index = _skip(text, index + 1)
         place += 1

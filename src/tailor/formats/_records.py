@@ -21,6 +21,11 @@ class Record(Protocol):
         """Its line, or its number where the file has no lines."""
         ...
 
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes."""
+        ...
+
     def row(self) -> dict[str, Any]:
         """Its values. Raises Malformed."""
         ...
@@ -40,6 +45,11 @@ class JsonRecord:
     offset: int
     first: int
     column: int = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of the text."""
+        return len(self.raw)
 
     def row(self) -> dict[str, Any]:
         """Its values. Raises Malformed where it is no JSON object."""

@@ -30,6 +30,11 @@ class TableRecord:
     cells: dict[str, Any]
     fault: Malformed | None = None
 
+    @property
+    def size(self) -> int:
+        """Characters of its texts."""
+        return sum(len(cell) for cell in self.cells.values() if isinstance(cell, str))
+
     def row(self) -> dict[str, Any]:
         """The cells by column. Raises Malformed where there are more or fewer than columns."""
         if self.fault is not None:

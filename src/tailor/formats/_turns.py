@@ -87,8 +87,13 @@ def _role(raw: dict[str, Any], at: Path) -> tuple[str, Role]:
         raise Malformed(f"the role is {describe(spoken)}, not text", (*at, key))
     role = ROLES.get(spoken.lower())
     if role is None:
-        raise Malformed(f"unknown role {spoken!r}", (*at, key), did_you_mean(spoken.lower(), ROLES))
+        raise Malformed(f"unknown role {spoken!r}", (*at, key), _closest_role(spoken.lower()))
     return spoken.lower(), role
+
+
+@functools.lru_cache(maxsize=1024)  # a file with a wrong role has it in every row
+def _closest_role(spoken: str) -> str:
+    return did_you_mean(spoken, ROLES)
 
 
 def _content(raw: dict[str, Any], at: Path) -> tuple[Any, Path]:
