@@ -16,8 +16,6 @@ __version__ = "0.1.0"
 
 _FACE = {
     "fit": "tailor.worker",
-    "train": "tailor.worker",
-    "evaluate": "tailor.worker",
     "read": "tailor.formats",
     "Run": "tailor.run",
     "RunConfig": "tailor.config",
