@@ -236,13 +236,14 @@ def test_where_memory_runs_out_halves_are_tried(monkeypatch):
 
 
 def test_a_prompt_that_leaves_no_room_is_refused_and_others_are_cut_at_the_context():
-    requests = [ask("a" * 30), ask("a" * 18), ask("a" * 10)]  # a line end follows each
+    requests = [ask("a" * 30), ask("a" * 18), ask("a" * 10), Request(messages=())]  # a line end follows each turn
     answers = gather(LocalCompleter(tiny(), renderer(max_length=20)), requests, Sampling(max_tokens=4, n=2))
     refused = Completion(text="", finish_reason="refused", prompt_tokens=31)
     assert answers[0] == [refused, refused]
     assert [len(one.ids) for one in answers[1]] == [1, 1]
     assert answers[1][0].finish_reason == "length"
     assert [len(one.ids) for one in answers[2]] == [4, 4]
+    assert answers[3] == [Completion(text="", finish_reason="refused")] * 2
     assert list(LocalCompleter(tiny(), renderer(max_length=20)).stream(requests[0], Sampling())) == []
 
 
@@ -291,8 +292,9 @@ def test_progress_counts_requests_to_the_end():
 
 
 def test_seconds_add_up_to_the_time_taken():
+    completer = LocalCompleter(tiny(), renderer(), batch_tokens=100_000)
     started = time.perf_counter()
-    answers = gather(LocalCompleter(tiny(), renderer(), batch_tokens=100_000), mixed(), Sampling(max_tokens=30))
+    answers = gather(completer, mixed(), Sampling(max_tokens=30))
     taken = time.perf_counter() - started
     total = sum(completion.seconds for [completion] in answers)
     assert 0.2 * taken < total <= taken

@@ -1,7 +1,7 @@
 """What all completers share: the check of the sampling settings, and answers back in the order of the requests.
 
-A completer never fails on one request among many: a prompt longer than the model's context gives a Completion with
-empty text and finish_reason "refused", which every score counts as wrong.
+A completer never fails on one request among many: a prompt that is empty or leaves the model's context no room for an
+answer gives a Completion without text whose finish_reason is "refused". Every metric scores it as wrong.
 """
 
 from __future__ import annotations

@@ -60,9 +60,10 @@ class LocalCompleter:
     """Completions of a loaded model; `adapter=False` gives those of its base from the same copy.
 
     `batch_tokens` bounds the slots (rows x longest prompt and answer) that a batch may hold keys and values for; by
-    default what a quarter of the free memory holds. A prompt that leaves no room for an answer in the model's context
-    gives an empty Completion with finish_reason "refused". `seconds` of a Completion is its share of the batch's time,
-    so that they add up to the time taken. `logprobs` are the model's own, before temperature and top_p.
+    default what a quarter of the free memory holds. A prompt that leaves no room for an answer in the model's context,
+    or holds no token at all, gives an empty Completion with finish_reason "refused". `seconds` of a Completion is its
+    share of the batch's time, so that they add up to the time taken. `logprobs` are the model's own, before temperature
+    and top_p.
     """
 
     def __init__(
@@ -123,7 +124,7 @@ class LocalCompleter:
         rows = []
         for index, prompt in enumerate(prompts):
             room = self._renderer.max_length - len(prompt)
-            if room <= 0:
+            if room <= 0 or not prompt:
                 continue
             digest = hashlib.blake2b(np.array(prompt, np.int64).tobytes(), digest_size=8).digest()
             for _ in range(sampling.n):

@@ -21,7 +21,7 @@ from tailor.records import Completion, Score
 Aggregate = Literal["proportion", "mean", "corpus"]
 Pairs = Sequence[tuple[str, str]]
 Samples = tuple[tuple[str, str, float], ...]
-REFUSED = "the prompt is longer than the model's context"
+REFUSED = "refused: the prompt is empty or fills the model's context"
 
 
 def scored(metric: str, completion: Completion, value: float, detail: str = "") -> Score:
