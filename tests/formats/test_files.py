@@ -233,6 +233,12 @@ def test_delimited_tables(name: str, delimiter: str, end: str, tmp_path: Path) -
     assert asked(reading.examples) == CELLS
 
 
+def test_rows_of_empty_cells_are_passed_over_aloud(tmp_path: Path) -> None:
+    reading = formats.read([write(tmp_path / "a.csv", "prompt,completion\na,b\n,\n\n,\n")])
+    assert asked(reading.examples) == [("a", "b")]
+    assert "2 rows of empty cells passed over" in reading.seen
+
+
 def test_a_gzipped_table_with_labels(tmp_path: Path) -> None:
     table = "id,text,category\n" + "".join(f"{i},question {i},{'ab'[i % 2]}\n" for i in range(40))
     reading = formats.read([write(tmp_path / "t.csv.gz", gzip.compress(table.encode()))])

@@ -21,6 +21,8 @@ from tailor.formats._file import FileReading, Options, read_file
 from tailor.formats._paths import inputs
 from tailor.records import Example, Progress, Source, quiet
 
+__all__ = ["Reading", "inputs", "read"]
+
 
 @dataclass(slots=True)
 class Reading:

@@ -123,7 +123,7 @@ def _records(path: pathlib.Path, options: Options, report: Callable[[int], None]
         raise Unreadable(str(path), f"the name says {kind[1:]}, the content does not", fix)
     chunks = Chunks(path, report)
     if kind in (".csv", ".tsv", ".tab"):
-        return _tables.csv_records(chunks, mapped)
+        return _tables.csv_records(chunks, mapped, notes)
     if kind in (".txt", ".md"):
         return iter([_document(chunks)])
     if kind in (".jsonl", ".ndjson", ".json") or chunks.head.lstrip()[:1] in (b"{", b"["):

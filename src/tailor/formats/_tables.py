@@ -81,13 +81,17 @@ class _Text:
             yield text + "\n"
 
 
-def csv_records(chunks: Chunks, mapped: Sequence[str]) -> Iterator[TableRecord]:
-    """The rows of a CSV or TSV file, blank ones left out; the delimiter is the one its first line has most of."""
+def csv_records(chunks: Chunks, mapped: Sequence[str], note: list[str]) -> Iterator[TableRecord]:
+    """The rows of a CSV or TSV file; the delimiter is the one its first line has most of.
+
+    Rows of empty cells only, as spreadsheets leave them behind, are passed over, and `note` is told how many.
+    """
     csv.field_size_limit(LONGEST_ROW)
     text = _Text(chunks)
     delimiter = "\t" if chunks.name.lower().removesuffix(".gz").endswith((".tsv", ".tab")) else _delimiter(chunks.head)
     reader = csv.reader(text, delimiter=delimiter, strict=True)
     columns: list[str] | None = None
+    empty = 0
     while True:
         line = text.number + 1
         text.wrong = None
@@ -96,8 +100,9 @@ def csv_records(chunks: Chunks, mapped: Sequence[str]) -> Iterator[TableRecord]:
         except csv.Error as error:
             raise _csv_fault(chunks.name, line, text.number, error) from None
         if cells is None:
-            return
+            break
         if not any(cells):
+            empty += bool(cells)
             continue
         wrong = _NotUtf8(text.wrong) if text.wrong else None
         if columns is None:
@@ -111,6 +116,8 @@ def csv_records(chunks: Chunks, mapped: Sequence[str]) -> Iterator[TableRecord]:
         else:
             values = dict(zip(columns, [cell or None for cell in cells]))
             yield TableRecord(chunks.name, line, values, wrong)
+    if empty:
+        note.append(f"{empty:,} rows of empty cells passed over")
 
 
 def _quote_hint(delimiter: str) -> str:
