@@ -10,17 +10,7 @@ from tailor import formats
 from tailor.errors import DataError
 from tailor.formats import alpaca, chat, completion, pairs, rated, sharegpt, table, text
 from tailor.formats.base import Malformed
-from tailor.records import (
-    Example,
-    Media,
-    Message,
-    Reasoning,
-    Source,
-    Text,
-    ToolCall,
-    ToolResult,
-    message,
-)
+from tailor.records import Example, Media, Message, Reasoning, Source, Text, ToolCall, ToolResult, message
 from tailor.testing.formats import FormatContract
 
 S = Source("f", 3)
