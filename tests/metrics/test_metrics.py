@@ -64,13 +64,13 @@ def test_signatures_are_those_of_sacrebleu():
 
 def test_resampling_a_corpus_score_counts_each_row_once():
     rows = pairs(200, seed=2)
-    started = time.perf_counter()
+    started = time.process_time()
     chrf.aggregate(rows)
-    first = time.perf_counter() - started
-    started = time.perf_counter()
+    first = time.process_time() - started
+    started = time.process_time()
     for _ in range(20):
         chrf.aggregate(rows[::-1])
-    assert time.perf_counter() - started < 10 * first
+    assert time.process_time() - started < 10 * first
 
 
 # --------------------------------------------------------------------------------------------------------- labels

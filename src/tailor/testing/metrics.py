@@ -51,7 +51,7 @@ class MetricContract:
     wanted: ClassVar[tuple[str, ...]] = ("yes", "12", '{"a": [1, {"b": "x"}], "c": null}', "The cat sat.\nIt purred.")
     """Answers that the metric can score."""
     seconds: ClassVar[float] = 5.0
-    """Longest time that a hostile answer may take."""
+    """Longest CPU time that two hostile answers may take."""
 
     @property
     def metric(self) -> ModuleType | Any:
@@ -101,10 +101,10 @@ class MetricContract:
 
     @pytest.mark.parametrize("kind", HOSTILE)
     def test_hostile_answers_are_scored_in_bounded_time(self, kind: str) -> None:
-        started = time.perf_counter()
+        started = time.process_time()
         for wanted in (self.wanted[-1], ""):
             self.value(wanted, HOSTILE[kind])
-        assert time.perf_counter() - started < self.seconds
+        assert time.process_time() - started < self.seconds
 
     def test_aggregate_of_a_corpus(self) -> None:
         if self.metric.AGGREGATE != "corpus":
