@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tailor.kernels.layout import Layout, ancestors, cut
+from tailor.kernels import layout
+from tailor.kernels.layout import Layout, TreeMask, grouped, rows_on_path
 from tailor.records import Segment, Targets, Tree
 
 shapes = st.lists(st.tuples(st.integers(1, 4), st.integers(-1, 5)), min_size=1, max_size=8)
@@ -37,45 +39,49 @@ def sees(tree: Tree, row: int) -> set[int]:
     return found
 
 
-@given(shapes)
+def seen_by_each(mask: TreeMask, rows: int) -> list[set[int]]:
+    """What every row sees, read from the batches as the attention function does."""
+    outcome: list[set[int]] = []
+    for batch in mask.batches:
+        for number, (queries, keys) in enumerate(zip(batch.queries.tolist(), batch.keys.tolist())):
+            for at in range(len(queries)):
+                flags = [key <= at for key in range(len(keys))] if batch.mask is None else batch.mask[number, 0, at]
+                outcome.append({key for key, flag in zip(keys, flags) if flag})
+    return [outcome[place] for place in mask.places.tolist()]
+
+
+@given(shapes, st.integers(1, 6), st.sampled_from([0, 10**6]))
 @settings(max_examples=100, deadline=None)
-def test_a_row_sees_its_ancestors_and_itself(shape: list[tuple[int, int]]) -> None:
+def test_a_row_sees_its_ancestors_and_itself_within_the_window(
+    shape: list[tuple[int, int]], window: int, slack: int
+) -> None:
     tree = forest(shape)
-    mask = ancestors(tree.segments)
-    for row in range(len(tree)):
-        assert set(mask[row].nonzero()[:, 0].tolist()) == sees(tree, row)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layout, "SLACK", slack)
+        mask = Layout(tree, torch.device("cpu")).mask(lambda b, h, q, k: (k <= q) & (k > q - window))
+    for row, seen in enumerate(seen_by_each(mask, len(tree))):
+        assert seen == {r for r in sees(tree, row) if tree.positions[r] > tree.positions[row] - window}
 
 
-@given(shapes, st.integers(1, 6))
-@settings(max_examples=100, deadline=None)
-def test_blocks_cover_all_rows_and_lose_nobody_within_the_window(shape: list[tuple[int, int]], window: int) -> None:
+def test_roots_need_no_mask_unless_a_window_is_shorter() -> None:
+    found = Layout(forest([(4, -1), (3, -1), (2, 1)]), torch.device("cpu"))
+    causal = found.mask(lambda b, h, q, k: k <= q)
+    assert [batch.mask is None for batch in causal.batches] == [True, False]
+    windowed = found.mask(lambda b, h, q, k: (k <= q) & (k > q - 3))
+    assert [batch.mask is None for batch in windowed.batches] == [False, False]
+
+
+def test_padding_stays_within_its_bound() -> None:
+    draw = np.random.default_rng(0)
+    shape = [(30, -1)] + [(int(length), 0) for length in draw.integers(1, 400, 60)]
     tree = forest(shape)
-
-    def pattern(batch: object, head: object, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
-        return (key <= query) & (key > query - window)
-
-    seen: list[set[int]] = []
-    for block in Layout(tree, torch.device("cpu")).mask(pattern).blocks:
-        size = block.stop - block.start
-        mask = torch.ones(size, size, dtype=torch.bool).tril() if block.mask is None else block.mask
-        assert block.start == len(seen)
-        seen += [{block.start + int(k) for k in line.nonzero()[:, 0]} for line in mask]
-    wanted = [
-        {other for other in sees(tree, row) if tree.positions[other] > tree.positions[row] - window}
-        for row in range(len(tree))
-    ]
-    assert seen == wanted
-
-
-def test_the_cut_is_as_fine_as_it_can_be() -> None:
-    parents = [-1, 0, 0, -1, -1, 3, -1, 6, 7]  # 5 hangs on 3 across the root 4
-    segments = [Segment(parent, index, 1) for index, parent in enumerate(parents)]
-    assert cut(segments) == [(0, 3), (3, 6), (6, 9)]
-
-
-def test_a_row_alone_needs_no_mask_unless_a_window_is_shorter() -> None:
-    layout = Layout(forest([(4, -1), (3, -1), (2, 1)]), torch.device("cpu"))
-    causal = layout.mask(lambda b, h, q, k: k <= q)
-    assert [block.mask is None for block in causal.blocks] == [True, False]
-    windowed = layout.mask(lambda b, h, q, k: (k <= q) & (k > q - 3))
-    assert [block.mask is None for block in windowed.blocks] == [False, False]
+    groups = grouped(tree.segments, rows_on_path(tree.segments))
+    assert sorted(index for group in groups for index in group) == list(range(len(shape)))
+    assert len(groups) < 15
+    real = sum(length * (length + 30 * (parent == 0)) for length, parent in shape)
+    padded = sum(
+        len(group) * max(shape[i][0] for i in group) * max(shape[i][0] + 30 * (i > 0) for i in group)
+        for group in groups
+    )
+    assert padded < layout.WASTE * real + len(groups) * layout.SLACK
+    assert padded < len(tree) ** 2 / 10  # one mask over the whole Tree

@@ -113,13 +113,13 @@ def test_any_split_into_micro_batches_leaves_the_gradient(llama: PreTrainedModel
 
 
 def test_check_model_accepts_every_family(family: PreTrainedModel) -> None:
-    check_model(family, tolerance=1e-4)
+    check_model(family)
 
 
 def test_check_model_notices_a_head_it_does_not_know() -> None:
     model = build("granite")
     model.lm_head.register_forward_hook(lambda module, args, out: out if out.ndim == 2 else out * 0.5)
-    with pytest.raises(ModelError, match="differ from its own forward pass"):
+    with pytest.raises(ModelError, match="differ from its own forward pass by"):
         check_model(model)
 
 

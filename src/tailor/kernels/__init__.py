@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from tailor.kernels.check import check_model
 from tailor.kernels.head import target_logprobs
-from tailor.kernels.trunk import check_model, hidden_states, why_not_share
+from tailor.kernels.trunk import hidden_states, why_not_share
 
 __all__ = ["check_model", "hidden_states", "target_logprobs", "why_not_share"]

@@ -1,4 +1,9 @@
-"""Who may attend to whom in a Tree: its rows cut into blocks that share nothing, and a mask for each block."""
+"""Who may attend to whom in a Tree, cut so that attention costs what its rows need and not the square of the Tree.
+
+Each segment is a piece: its own rows ask, the rows on its path from the root and its own answer. On such a path every
+row has a position of its own, so causal order by position is all that keeps branches apart. Pieces of similar size are
+padded to one batch.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,77 +20,103 @@ from tailor.records import Segment, Tree
 Pattern = Callable[[Any, Any, Any, Any], Any]
 """transformers' mask function (batch, head, query position, key position) -> bool: causal, windowed or chunked."""
 
+WASTE = 1.5  # padded over real area that a batch may have: GEMMs on padding cost less than another call
+SLACK = 32_768  # area that may be wasted in any case: about what a call of its own costs on a CPU
+
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Block:
-    """Rows `start:stop` attend among themselves only. `mask` is bool [n, n] (True: sees); None means plain causal."""
+class Batch:
+    """Pieces of similar size. A short piece repeats its last asking row, and its missing keys are masked."""
 
-    start: int
-    stop: int
-    mask: Tensor | None
+    queries: Tensor  # int64 [b, q] rows of the Tree
+    keys: Tensor  # int64 [b, k] rows of the Tree
+    mask: Tensor | None  # bool [b, 1, q, k], True: sees; None: plain causal
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class TreeMask:
     """What the attention function receives in place of a mask tensor."""
 
-    blocks: tuple[Block, ...]
+    batches: tuple[Batch, ...]
+    places: Tensor  # int64 [t] where each row's outcome stands in those of the batches, one after another
     positions: Tensor  # int64 [t]
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class _Pieces:
+    """A Batch before a pattern is known."""
+
+    queries: Tensor
+    keys: Tensor
+    real: Tensor  # bool [b, k]: not padding
+    roots: bool
+
+
 class Layout:
-    """A Tree on a device, and the masks of the patterns its layers ask for, each made once."""
+    """A Tree on a device, and the masks of the patterns its layers ask for."""
 
     def __init__(self, tree: Tree, device: torch.device) -> None:
-        self.segments = tree.segments
         self.positions = torch.as_tensor(tree.positions, dtype=torch.int64, device=device)
         self.calls = 0  # how often the attention function ran, to notice layers that went around it
-        self._bounds = cut(tree.segments)
+        paths = rows_on_path(tree.segments)
+        self._pieces: list[_Pieces] = []
+        places = np.empty(len(tree), np.int64)
+        start = 0
+        for group in grouped(tree.segments, paths):
+            widths = np.array([len(paths[index]) for index in group])
+            longest = max(tree.segments[index].length for index in group)
+            queries = np.stack([_padded(paths[index][-tree.segments[index].length :], longest) for index in group])
+            keys = np.stack([_padded(paths[index], widths.max()) for index in group])
+            real = np.arange(widths.max()) < widths[:, None]
+            roots = all(tree.segments[index].parent < 0 for index in group)
+            asking, seen, there = (torch.as_tensor(part, device=device) for part in (queries, keys, real))
+            self._pieces.append(_Pieces(asking, seen, there, roots))
+            for index in group:
+                segment = tree.segments[index]
+                places[segment.start : segment.start + segment.length] = np.arange(start, start + segment.length)
+                start += longest
+        self._places = torch.as_tensor(places, device=device)
 
     def mask(self, pattern: Pattern) -> TreeMask:
-        """The blocks under a pattern, which is judged on position ids: ancestors and itself, and what it allows."""
-        return TreeMask(tuple(self._block(first, last, pattern) for first, last in self._bounds), self.positions)
+        """The batches under a pattern, which is judged on position ids."""
+        return TreeMask(tuple(self._batch(part, pattern) for part in self._pieces), self._places, self.positions)
 
-    def _block(self, first: int, last: int, pattern: Pattern) -> Block:
-        segments = self.segments[first:last]
-        start, stop = segments[0].start, segments[-1].start + segments[-1].length
-        positions = self.positions[start:stop]
-        zero = torch.zeros((), dtype=torch.int64, device=positions.device)
-        allowed: Tensor = pattern(zero, zero, positions[:, None], positions[None, :])
-        allowed = allowed.expand(stop - start, stop - start)
-        if len(segments) > 1:
-            allowed = allowed & ancestors(segments, first).to(positions.device)
-        elif bool(allowed[-1].all()):  # one segment whose last token sees its first: no window or chunk applies
-            return Block(start, stop, None)
-        return Block(start, stop, allowed)
+    def _batch(self, part: _Pieces, pattern: Pattern) -> Batch:
+        zero = torch.zeros((), dtype=torch.int64, device=self.positions.device)
+        asking, seen = self.positions[part.queries], self.positions[part.keys]
+        allowed: Tensor = pattern(zero, zero, asking[:, :, None], seen[:, None, :])
+        # Among roots, padding comes after every real row: if no window hides a first key from a last row, the order of
+        # rows is all there is to say, and the kernel needs no mask.
+        plain = part.roots and bool(allowed[:, -1, 0].all())
+        return Batch(part.queries, part.keys, None if plain else (allowed & part.real[:, None, :])[:, None])
 
 
-def cut(segments: Sequence[Segment]) -> list[tuple[int, int]]:
-    """Ranges (first, last + 1) of segments between which no parent link runs: the finest cut into stretches of rows."""
-    bounds: list[tuple[int, int]] = []
-    stop, reach = len(segments), len(segments)
-    for index in range(len(segments) - 1, -1, -1):
-        parent = segments[index].parent
-        reach = min(reach, index if parent < 0 else parent)
-        if reach == index:
-            bounds.append((index, stop))
-            stop = index
-    return bounds[::-1]
-
-
-def ancestors(segments: Sequence[Segment], first: int = 0) -> Tensor:
-    """Bool [n, n] over the rows of the segments: may row i see row j, windows aside?
-
-    Within a segment that is causal order; of an ancestor segment all rows are seen. `first` is the index of
-    `segments[0]` in the Tree, by which parents count.
-    """
-    origin = segments[0].start
-    size = segments[-1].start + segments[-1].length - origin
-    seen = torch.zeros(size, size, dtype=torch.bool)
+def rows_on_path(segments: Sequence[Segment]) -> list[np.ndarray]:
+    """For each segment the rows from its root to its own last row, by position (int64)."""
+    paths: list[np.ndarray] = []
     for segment in segments:
-        rows = slice(segment.start - origin, segment.start - origin + segment.length)
-        if segment.parent >= 0:
-            parent = segments[segment.parent - first]
-            seen[rows] = seen[parent.start - origin + parent.length - 1]  # the parent's last row sees its whole path
-        seen[rows, rows] = torch.ones(segment.length, segment.length, dtype=torch.bool).tril()
-    return seen
+        own = np.arange(segment.start, segment.start + segment.length)
+        paths.append(np.concatenate([paths[segment.parent], own]) if segment.parent >= 0 else own)
+    return paths
+
+
+def grouped(segments: Sequence[Segment], paths: Sequence[np.ndarray]) -> list[list[int]]:
+    """Segments in batches whose padded area stays near the real one; roots by themselves, as they need no mask."""
+    groups: list[list[int]] = []
+    real = longest = 0
+    order = sorted(range(len(segments)), key=lambda i: (segments[i].parent >= 0, len(paths[i]), segments[i].length))
+    for before, index in zip([-1, *order], order):
+        length, width = segments[index].length, len(paths[index])  # widths rise, so this one is the widest
+        alike = before >= 0 and (segments[before].parent < 0) == (segments[index].parent < 0)
+        padded = (len(groups[-1]) + 1) * max(longest, length) * width if alike else 0
+        if alike and padded <= WASTE * (real + length * width) + SLACK:
+            groups[-1].append(index)
+            real, longest = real + length * width, max(longest, length)
+        else:
+            groups.append([index])
+            real, longest = length * width, length
+    return groups
+
+
+def _padded(rows: np.ndarray, length: int) -> np.ndarray:
+    return np.pad(rows, (0, length - len(rows)), mode="edge")

@@ -1,7 +1,7 @@
 """Attention over a Tree, entered through transformers' own registers of attention and mask functions.
 
 The mask function turns the pattern that a layer asks for (causal, sliding window, chunks) into a TreeMask, and the
-attention function runs one scaled-dot-product attention a block of it. Both see the Tree of the forward pass that is
+attention function runs one scaled-dot-product attention a batch of it. Both see the Tree of the forward pass that is
 running through a context variable, because transformers hands no argument of a call to the mask functions. This is the
 reference that faster kernels are tested against.
 """
@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout as drop
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import embedding, scaled_dot_product_attention
 
 from tailor.errors import ModelError
-from tailor.kernels.layout import Block, Layout, Pattern, TreeMask
+from tailor.kernels.layout import Layout, Pattern, TreeMask
 
 NAME = "tailor_tree"
 _layout: ContextVar[Layout | None] = ContextVar("layout", default=None)
@@ -86,23 +86,33 @@ def attention(
     query = _retempered(module, query, attention_mask.positions)
     plain = softcap is None and s_aux is None
     parts = []
-    for block in attention_mask.blocks:
-        q, k, v = (x[:, :, block.start : block.stop] for x in (query, key, value))
+    for batch in attention_mask.batches:
+        q, k, v = _gather(query, batch.queries), _gather(key, batch.keys), _gather(value, batch.keys)
         if plain:
-            parts.append(_fused(q, k, v, block, scaling, dropout))
+            part = _fused(q, k, v, batch.mask, scaling, dropout)
         else:
-            parts.append(_spelled_out(q, k, v, block, scaling, dropout, softcap, s_aux))
-    return torch.cat(parts, dim=2).transpose(1, 2).contiguous(), None
+            part = _spelled_out(q, k, v, batch.mask, scaling, dropout, softcap, s_aux)
+        parts.append(part.transpose(1, 2).flatten(0, 1).flatten(1))  # [b * q, heads * dv]
+    rows = embedding(attention_mask.places, torch.cat(parts))
+    return rows.view(1, len(rows), query.shape[1], value.shape[-1]), None
 
 
-def _fused(q: Tensor, k: Tensor, v: Tensor, block: Block, scaling: float | None, dropout: float) -> Tensor:
+def _gather(x: Tensor, rows: Tensor) -> Tensor:
+    """[1, heads, t, d] at rows [b, n] as [b, heads, n, d]. An embedding, because its backward pass is the fastest
+    scatter-add there is on a CPU, and adds in a fixed order."""
+    heads, dim = x.shape[1], x.shape[3]
+    picked: Tensor = embedding(rows, x[0].transpose(0, 1).flatten(1))
+    return picked.view(*rows.shape, heads, dim).transpose(1, 2)
+
+
+def _fused(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scaling: float | None, dropout: float) -> Tensor:
     return scaled_dot_product_attention(
         q,
         k,
         v,
-        attn_mask=block.mask,
+        attn_mask=mask,
         dropout_p=dropout,
-        is_causal=block.mask is None,
+        is_causal=mask is None,
         scale=scaling,
         enable_gqa=q.shape[1] != k.shape[1],
     )
@@ -112,23 +122,23 @@ def _spelled_out(
     q: Tensor,
     k: Tensor,
     v: Tensor,
-    block: Block,
+    mask: Tensor | None,
     scaling: float | None,
     dropout: float,
     softcap: float | None,
     sinks: Tensor | None,
 ) -> Tensor:
     """The definition, for scores that the fused kernel cannot change: softmax in fp32."""
-    heads, n = q.shape[1], q.shape[2]
+    b, heads, n, dim = q.shape
     k, v = (x.repeat_interleave(heads // x.shape[1], dim=1) for x in (k, v))
-    scores = (q @ k.transpose(2, 3)) * (q.shape[-1] ** -0.5 if scaling is None else scaling)
+    scores = (q @ k.transpose(2, 3)) * (dim**-0.5 if scaling is None else scaling)
     if softcap is not None:
         scores = softcap * torch.tanh(scores / softcap)
-    seen = torch.ones(n, n, dtype=torch.bool, device=q.device).tril() if block.mask is None else block.mask
+    seen = torch.ones(n, k.shape[2], dtype=torch.bool, device=q.device).tril() if mask is None else mask
     scores = scores.float().masked_fill(~seen, -torch.inf)
     if sinks is not None:
-        scores = torch.cat([scores, sinks.float().view(1, heads, 1, 1).expand(1, heads, n, 1)], dim=-1)
-    weights = scores.softmax(dim=-1)[..., :n]
+        scores = torch.cat([scores, sinks.float().view(1, heads, 1, 1).expand(b, heads, n, 1)], dim=-1)
+    weights = scores.softmax(dim=-1)[..., : k.shape[2]]
     return drop(weights.to(v.dtype), dropout) @ v
 
 

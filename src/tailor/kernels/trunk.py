@@ -7,15 +7,13 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from tailor.errors import ModelError
 from tailor.kernels import tree_attention
-from tailor.kernels.head import target_logprobs
 from tailor.kernels.layout import Layout
-from tailor.records import Segment, Targets, Tree
+from tailor.records import Segment, Tree
 
 PLAIN_LAYERS = {"full_attention", "sliding_attention", "chunked_attention"}
 LENGTH_BOUND_ROPES = {"dynamic", "longrope"}  # their angles depend on the longest row of the batch
@@ -31,7 +29,7 @@ def hidden_states(model: nn.Module, tree: Tree) -> Tensor:
     trunk = find_trunk(model)
     device = trunk.get_input_embeddings().weight.device
     ids = torch.as_tensor(tree.ids, dtype=torch.int64, device=device)
-    reason = _why_alone(trunk, int(tree.positions.max()) + 1)
+    reason = why_alone(trunk, int(tree.positions.max()) + 1)
     if reason:
         return _root_by_root(trunk, ids, tree.segments, reason)
     layout = Layout(tree, device)
@@ -56,7 +54,7 @@ def hidden_states(model: nn.Module, tree: Tree) -> Tensor:
 def why_not_share(model: nn.Module, max_length: int) -> str:
     """Why rows of up to `max_length` tokens cannot share their prefixes in this model; empty where they can."""
     trunk = find_trunk(model)
-    alone = _why_alone(trunk, max_length)
+    alone = why_alone(trunk, max_length)
     if alone:
         return alone
     rates = [float(module.p) for module in model.modules() if isinstance(module, nn.Dropout)]
@@ -64,40 +62,6 @@ def why_not_share(model: nn.Module, max_length: int) -> str:
     if max(rates) > 0:
         return f"dropout of {max(rates):g} has to be drawn anew for every row"
     return ""
-
-
-def check_model(model: nn.Module, tolerance: float = 0.05) -> None:
-    """Compares this engine with the model's own forward pass on a small forest of two roots and a branch.
-
-    Raises ModelError where a log-prob differs by more than `tolerance` nats: the family does something between hidden
-    rows and logits, or inside its attention, that is not known here. Costs three passes over a handful of tokens.
-    """
-    trunk = find_trunk(model)
-    size = int(trunk.get_input_embeddings().weight.shape[0])
-    tokens = np.linspace(0, size - 1, 9).astype(np.int32)
-    paths = [[0, 1, 2, 3, 4], [0, 1, 5, 6], [7, 8, 4]]
-    segments = [Segment(-1, 0, 2), Segment(0, 2, 3), Segment(0, 5, 2), Segment(-1, 7, 3)]
-    rows = [[0, 1, 2, 3], [0, 1, 5], [7, 8]]
-    if _why_alone(trunk, 5):
-        paths, rows, segments = [paths[0]], [rows[0]], [Segment(-1, 0, 5)]
-    order = [0, 1, 2, 3, 4, 5, 6, 7, 8, 4][: segments[-1].start + segments[-1].length]
-    depth = [0, 1, 2, 3, 4, 2, 3, 0, 1, 2][: len(order)]
-    flat = np.array([row for path in rows for row in path], np.int32)
-    wanted = np.array([tokens[step] for path in paths for step in path[1:]], np.int32)
-    targets = Targets(flat, wanted, np.ones(len(flat), np.float32), np.zeros(len(flat), np.int32))
-    tree = Tree(tokens[order], np.array(depth, np.int32), tuple(segments), targets, ())
-    training = model.training
-    model.eval()
-    with torch.no_grad():
-        ours = target_logprobs(model, hidden_states(model, tree), targets)
-        theirs = torch.cat([_plain_logprobs(model, tokens[path]) for path in paths])
-    model.train(training)
-    worst = float((ours - theirs).abs().max())
-    if not worst <= tolerance:
-        raise ModelError(
-            f"{type(find_causal(model)).__name__} gives log-probs that differ from its own forward pass by {worst:.3g}",
-            fix="this family is not supported; please report it",
-        )
 
 
 def find_causal(model: nn.Module) -> Any:
@@ -128,7 +92,7 @@ def _tree_attention(trunk: Any) -> Iterator[None]:
         trunk.set_attn_implementation(before)
 
 
-def _why_alone(trunk: Any, longest: int) -> str:
+def why_alone(trunk: Any, longest: int) -> str:
     """Why rows of up to `longest` tokens must run one by one; empty where a Tree does."""
     config, name = trunk.config, type(trunk).__name__
     strange = sorted(set(getattr(config, "layer_types", None) or ()) - PLAIN_LAYERS)
@@ -149,11 +113,3 @@ def _root_by_root(trunk: Any, ids: Tensor, segments: tuple[Segment, ...], reason
         raise ModelError(f"prefixes cannot be shared: {reason}", fix="set train.share_prefixes = false")
     parts = [ids[None, segment.start : segment.start + segment.length] for segment in segments]
     return torch.cat([trunk(input_ids=part, use_cache=False).last_hidden_state[0] for part in parts])
-
-
-def _plain_logprobs(model: nn.Module, ids: np.ndarray) -> Tensor:
-    """log p of each token of `ids` after the first, by the model's own forward pass."""
-    causal = find_causal(model)
-    row = torch.as_tensor(ids, dtype=torch.int64, device=causal.get_input_embeddings().weight.device)[None]
-    logits: Tensor = causal(input_ids=row, use_cache=False).logits[0, :-1].float()
-    return logits.log_softmax(-1).gather(1, row[0, 1:, None])[:, 0]
