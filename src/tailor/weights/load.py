@@ -261,5 +261,7 @@ def _grow(loaded: Loaded, vocabulary: int) -> None:
 
 
 def in_words(number: int) -> str:
-    """A count of parameters as people say it."""
+    """A count of parameters as people say it (5,120, 5.5M, 1.24B)."""
+    if number < 1e6:
+        return f"{number:,}"
     return f"{number / 1e9:.2f}B" if number >= 1e9 else f"{number / 1e6:.1f}M"
