@@ -384,6 +384,12 @@ STOPS = {
         ["<|eot|>"],
         "yes<|end|><|eot|>",
     ),
+    "a special token behind the stop token": (
+        "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|><|eot|>{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>{% endif %}",
+        ["<|end|>"],
+        "yes<|end|>",
+    ),
     "another stop token in the last turn (gpt-oss)": (
         "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}"
         "{% if loop.last and not add_generation_prompt %}<|eot|>{% else %}<|end|>{% endif %}{% endfor %}"
@@ -412,7 +418,7 @@ def test_the_stop_token(small_folder: Callable[..., Path], name: str) -> None:
     special = ["<|end|>", "<|eot|>", "<|user|>", "<|assistant|>"]
     index = {text: i for i, text in enumerate(special, start=400)}
     folder = small_folder(
-        template=template, special=special, eos="<|eot|>", generation={"eos_token_id": [index[end] for end in ends]}
+        template=template, special=special, eos=ends[0], generation={"eos_token_id": [index[end] for end in ends]}
     )
     renderer = load(folder)
     assert {renderer.tokenizer.token(i) for i in index.values()} == set(special)

@@ -113,9 +113,9 @@ def test_turns_that_rewrite_history_share_their_prefix() -> None:
 def test_a_group_stays_together_while_it_fits() -> None:
     system = [1, 1, 1]
     pairs = [make([*system, g, side, side], [0, 0, 0, 0, 1, 1], g) for g in range(10, 16) for side in (2, 3)]
-    trees = plant(pairs, 11)
+    trees = plant(pairs, 9)
     groups = [{datum.group for datum in tree.datums} for tree in trees]
-    assert all(len(tree) <= 11 for tree in trees)
+    assert all(len(tree) <= 9 for tree in trees)
     assert sum(map(len, groups)) == 6  # no group in two trees
     assert [len(tree.datums) for tree in trees] == [
         4,
