@@ -95,7 +95,9 @@ def lookup(world: World, d: float) -> Doc:
             "made": lambda w: w.made_up(),
             "class": lambda w: w.of(kind),
         }[key_kind](world)
-        if key not in keys:
+        if key in keys:
+            key_kind = "made"  # a small class may have no more members
+        else:
             keys.append(key)
     shape = world.any("word", "code", "digits", "made", "mixed")
     for _ in keys:
@@ -160,7 +162,7 @@ def codes(world: World, count: int) -> list[str]:
     )
     found: list[str] = []
     while len(found) < count:
-        label = make()
+        label = make() if count < 8 else world.code()  # only codes are plentiful enough for many labels
         if label not in found:
             found.append(label)
     return found

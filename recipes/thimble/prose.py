@@ -134,7 +134,7 @@ def arithmetic(world: World, d: float) -> Doc:
     for _ in range(world.rng.randint(1 if plain else 3, 6 + int(6 * d))):
         top = 9 if world.chance(0.35 - 0.25 * d) else 99
         a, b = world.rng.randint(0, top), world.rng.randint(0, top)
-        kind = world.any("+", "+", "+", "-", "-", "*", "max", "sort", "next")
+        kind = world.any("+", "+", "+", "+", "-", "-", "-", "*", "max", "sort", "next")
         if kind == "+":
             ask, answer = world.any(f"{a} + {b}", f"{a}+{b}", f"What is {a} plus {b}?", f"add {a} and {b}"), a + b
         elif kind == "-":
@@ -229,7 +229,7 @@ def dialogue(world: World, d: float) -> Doc:
 
 def listing(world: World, d: float) -> Doc:
     """Lists: counted, sorted, the n-th item, membership."""
-    items = list(dict.fromkeys(word(world) for _ in range(world.rng.randint(3, 4 + int(5 * d)))))
+    items = list(dict.fromkeys(word(world) for _ in range(world.rng.randint(3, min(9, 4 + int(5 * d))))))
     doc = start().add("<|user|>").free(", ".join(items)).add("<|end|>")
     for _ in range(world.rng.randint(1, 3)):
         at = world.rng.randrange(len(items))
