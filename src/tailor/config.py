@@ -201,7 +201,8 @@ def resolve(recipe: str | Path | None = None, overrides: Mapping[str, Any] | Non
     """
     values = read_recipe(recipe) if recipe is not None else {}
     if recipe is not None:
-        _anchor(values, Path(recipe).resolve().parent)
+        validate(RunConfig, values, where=str(recipe))
+        anchor(values, Path(recipe).resolve().parent)
     for dotted, value in (overrides or {}).items():
         if value is None:
             continue
@@ -212,28 +213,33 @@ def resolve(recipe: str | Path | None = None, overrides: Mapping[str, Any] | Non
         table[key] = value
     if isinstance(values.get("method"), dict):
         values["method"] = {"type": "sft"} | values["method"]
-    return validate(RunConfig, values, where=str(recipe) if recipe is not None else "")
+    return validate(RunConfig, values)
 
 
-def _anchor(values: dict[str, Any], folder: Path) -> None:
-    """Makes the paths that a recipe names absolute."""
-    data, evaluation = values.get("data"), values.get("eval")
-    if isinstance(data, dict):
-        for key in ("train", "validation", "test"):
-            if isinstance(data.get(key), list):
-                data[key] = [str(folder / name) if isinstance(name, str) else name for name in data[key]]
-    if isinstance(evaluation, dict):
-        instructions, schema = evaluation.get("instructions"), evaluation.get("schema_file")
-        if isinstance(instructions, str) and instructions.startswith("@"):
-            evaluation["instructions"] = f"@{folder / instructions[1:]}"
-        if isinstance(schema, str):
-            evaluation["schema_file"] = str(folder / schema)
+def anchor(values: dict[str, Any], folder: Path) -> None:
+    """Makes the paths among a recipe's values absolute, in place: they are relative to `folder`."""
+    data, evaluation, model = (values.get(section) or {} for section in ("data", "eval", "model"))
+    for key in ("train", "validation", "test"):
+        if key in data:
+            data[key] = [str(folder / name) for name in data[key]]
+    if evaluation.get("instructions", "").startswith("@"):
+        evaluation["instructions"] = f"@{folder / evaluation['instructions'][1:]}"
+    if evaluation.get("schema_file"):
+        evaluation["schema_file"] = str(folder / evaluation["schema_file"])
+    if (folder / model.get("name", "thimble") / "config.json").exists():
+        model["name"] = str(folder / model["name"])
 
 
-def to_toml(config: RunConfig) -> str:
-    """The config as a recipe that `resolve` reads back to the same config; values that are None are left out."""
+def to_toml(config: RunConfig, folder: Path | None = None) -> str:
+    """The config as a recipe that `resolve` reads back to the same config, values that are None left out.
+
+    With `folder`, to which its paths are relative, they are written as absolute ones.
+    """
     lines: list[str] = []
-    for section, values in config.model_dump(mode="json").items():
+    sections = config.model_dump(mode="json")
+    if folder is not None:
+        anchor(sections, folder.absolute())
+    for section, values in sections.items():
         lines.append(f"[{section}]")
         lines += [f"{key} = {_toml_value(value)}" for key, value in values.items() if value is not None]
         lines.append("")

@@ -45,6 +45,8 @@ def disk_errors(path: Path) -> Iterator[None]:
             raise ResourceError("the disk is full", where=where, fix="free space or choose another --out") from error
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             raise ResourceError("this folder cannot be written", where=where, fix="choose another --out") from error
+        if error.errno in (errno.ENOENT, errno.EINVAL):
+            raise ResourceError("this folder cannot be made", where=where, fix="choose another --out") from error
         if error.errno in (errno.EEXIST, errno.ENOTDIR):
             raise ResourceError(
                 "a file stands where a folder should be", where=where, fix="choose another --out"
@@ -98,7 +100,7 @@ class Run:
             path = _next_free(Path("runs"), name)
         run = cls(path)
         run.write("config.json", config.model_dump(mode="json"))
-        write_atomic(path / "recipe.toml", to_toml(config).encode())
+        write_atomic(path / "recipe.toml", to_toml(config, Path()).encode())
         return run
 
     @classmethod
@@ -131,6 +133,18 @@ class Run:
             file.write(f"pid {os.getpid()}")
             file.flush()
             yield
+
+    @property
+    def busy(self) -> bool:
+        """Whether a living process holds the run."""
+        if not self.has("lock"):
+            return False
+        with open(self.path / "lock", "rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
 
     # ------------------------------------------------------------------------------------------ documents
 

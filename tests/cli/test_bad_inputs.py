@@ -144,6 +144,9 @@ CASES: dict[str, tuple[Callable[[Bench], list[str]], str]] = {
     "resume of nothing": (lambda b: ["train", "--resume", str(b.folder / "nowhere")], "no run in this folder"),
     "resume of a run at work": (locked, "another process"),
     "out is a file": (lambda b: ["fit", b.good, "--out", b.good], "a file stands where a folder should be"),
+    "out cannot be made": (lambda b: ["fit", b.good, "--out", "/proc/run"], "this folder cannot be made"),
+    "typo in an example": (lambda b: ["fit", "tikets"], "did you mean the bundled example 'tickets'?"),
+    "two examples": (lambda b: ["fit", "tickets", "passages"], "stands alone"),
     "chat with nothing": (lambda b: ["chat", str(b.folder)], "no run in this folder"),
     "typo in an arm": (lambda b: ["eval", str(b.folder), b.good, "--arm", "tund"], "did you mean 'tuned'?"),
 }

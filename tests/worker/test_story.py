@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -14,7 +15,8 @@ import tailor
 from tailor import worker
 from tailor.cli import main
 from tailor.completers.local import LocalCompleter
-from tailor.errors import DataError, RunError
+from tailor.config import resolve
+from tailor.errors import Cancelled, DataError, RunError
 from tailor.records import Completion, Example, Ledger, Request, Sampling, Scored
 from tailor.run import Run
 
@@ -181,3 +183,30 @@ def test_gate_and_json(
     document = json.loads(said.out)
     assert document["verdict"]["decision"] != "tune"
     assert stop.value.code == 1
+
+
+def test_a_stopped_evaluation_says_how_to_go_on(
+    fit: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def complete(self: LocalCompleter, requests: Sequence[Request], sampling: Sampling) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(LocalCompleter, "complete", complete)
+    with pytest.raises(Cancelled, match="tailor fit --resume runs/rows-1"):
+        fit(table(tmp_path / "rows.csv", 60), test=table(tmp_path / "test.csv", 30, first=100))
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert not Run("runs/rows-1").busy
+
+
+def test_a_saved_recipe_makes_the_same_run_from_any_folder(
+    fit: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table(tmp_path / "rows.csv", 40)
+    table(tmp_path / "test.csv", 20, first=100)
+    first = fit("rows.csv", test="test.csv")
+    recipe = (first.path / "recipe.toml").absolute()
+    monkeypatch.chdir("/")
+    again = worker.start("fit", resolve(recipe, {"run.out": str(tmp_path / "again")}))
+    for name in ("metrics.jsonl", "model/model.safetensors"):
+        assert (recipe.parent / name).read_bytes() == (again.path / name).read_bytes()
+    assert again.verdict == Run(recipe.parent).verdict

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -93,9 +94,17 @@ def _example(data: list[str] | None) -> Path | None:
     """The recipe of a bundled example, where DATA is the name of one and no such file is there."""
     from tailor import examples
 
-    if data is None or len(data) != 1 or data[0] not in examples.names() or Path(data[0]).exists():
-        return None
-    return examples.path(data[0]) / "recipe.toml"
+    named = [name for name in data or () if not Path(name).exists()]
+    found = [name for name in named if name in examples.names()]
+    if found and len(data or ()) > 1:
+        raise ConfigError(f"the bundled example {found[0]!r} stands alone", fix=f"tailor fit {found[0]}")
+    if found:
+        return examples.path(found[0]) / "recipe.toml"
+    for name in named:
+        close = get_close_matches(name, examples.names(), n=1, cutoff=0.7)
+        if close:
+            raise ConfigError(f"there is no file {name!r}", fix=f"did you mean the bundled example {close[0]!r}?")
+    return None
 
 
 def _assignment(text: str) -> tuple[str, Any]:

@@ -28,7 +28,7 @@ def command(
     began = time.perf_counter()
     with Screen() as screen:
         reading = formats.read(
-            config.data.train,
+            [*config.data.train, *config.data.validation, *config.data.test],
             format=config.data.format,
             map=config.data.map,
             max_bad="100%",

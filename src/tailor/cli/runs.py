@@ -28,10 +28,10 @@ def command(
         typer.echo(f"no runs in {folder}/", err=True)
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("run", "model", "phase", "decision", "verdict"):
-        table.add_column(name, overflow="fold", no_wrap=name in ("run", "phase", "decision"))
+    for name in ("run", "model", "phase", "decision"):
+        table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(row["run"], row["model"], row["phase"], row["decision"] or "", row["sentence"] or "")
+        table.add_row(row["run"], row["model"], row["phase"], row["decision"] or "")
     Console(highlight=False).print(table)
 
 
@@ -40,10 +40,11 @@ def _row(path: Path) -> dict[str, Any]:
 
     run = Run(path)
     verdict = run.verdict if run.has("verdict.json") else None
+    phase = run.read("state.json")["phase"] if run.has("state.json") else "created"
     return {
         "run": str(path),
         "model": run.config.model.name,
-        "phase": run.read("state.json")["phase"] if run.has("state.json") else "created",
+        "phase": phase if phase == "done" or run.busy else f"stopped while {phase}",
         "decision": verdict and verdict.decision,
         "sentence": verdict and verdict.sentence,
     }

@@ -8,7 +8,7 @@ from typing import Literal
 
 from tailor import plugins
 
-_RIGHT = ("exact", "exact-normalised", "number")  # what these call 1 anyone calls right
+_RIGHT = ("exact", "exact-normalised", "json-exact", "number-match")  # what these call 1 anyone calls right
 Pairs = Sequence[tuple[str, str]]  # (wanted, given)
 
 

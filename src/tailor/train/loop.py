@@ -83,7 +83,7 @@ def train(
                 )
 
     checkpoint.load_best(run, state, parameters)
-    save(loaded, run.path / ("model" if adapter == "full" else "adapter"))
+    save(loaded, run.path / ("model" if adapter == "full" else "adapter"), renderer.template.source)
     return watch.finish(adapter)
 
 

@@ -48,9 +48,8 @@ def describe(coverage: Sequence[Coverage]) -> list[str]:
 
 
 def _attach_full(loaded: Loaded) -> None:
-    """All weights as fp32, so that updates below bf16's eighth bit are kept; the originals stay for `base`."""
-    for name, parameter in loaded.model.named_parameters():
-        loaded.originals[name] = parameter.detach().clone()
+    """All weights as fp32, so that updates below bf16's eighth bit are kept."""
+    for parameter in loaded.model.parameters():
         parameter.data = parameter.data.float()
         parameter.requires_grad_(True)
 

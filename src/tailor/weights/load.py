@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,7 +44,10 @@ class Loaded:
     adapter: str = ""  # "lora" or "full" once attached
     grown: int = 0  # rows added to the embedding
     parameters: int = 0  # of the base model
-    originals: dict[str, Tensor] = field(default_factory=dict)  # full tuning: the weights before it
+    remake: Callable[[], nn.Module] | None = None  # the base model once more
+    originals: dict[str, Tensor] = field(
+        default_factory=dict
+    )  # full tuning: the base's weights, once `base` wants them
 
     @property
     def adapted(self) -> bool:
@@ -67,6 +70,8 @@ class Loaded:
             with self.model.disable_adapter():  # type: ignore[operator]
                 yield
             return
+        if self.adapter == "full" and not self.originals and self.remake is not None:
+            self.originals = {name: value.detach() for name, value in self.remake().named_parameters()}
         tuned = {}
         for name, parameter in self.trainable().items():
             tuned[name] = parameter.data
@@ -103,17 +108,23 @@ def load(
     if threads is not None:
         torch.set_num_threads(threads)
     dtype, reason = choose_dtype(config.dtype, place)
-    model = _fresh(folder, config, dtype, seed) if config.random_weights else _pretrained(folder, config, dtype)
-    model.requires_grad_(False)
-    model.eval()
-    loaded = Loaded(model, folder, place, dtype, _public_name(config.name, folder))
+
+    def make() -> tuple[Any, int]:
+        model = _fresh(folder, config, dtype, seed) if config.random_weights else _pretrained(folder, config, dtype)
+        grown = 0 if vocabulary is None else _grow(model, vocabulary)
+        return model.requires_grad_(False).eval().to(place), grown
+
+    model, grown = make()
+    loaded = Loaded(model, folder, place, dtype, _public_name(config.name, folder), grown=grown)
+    loaded.remake = lambda: make()[0]
     loaded.parameters = sum(parameter.numel() for parameter in model.parameters())
     loaded.notes.append(f"{config.name}: {in_words(loaded.parameters)} parameters, {reason}")
     if config.random_weights:
         loaded.notes.append(f"weights drawn afresh with seed {seed}: this is a control, not the pretrained model")
-    if vocabulary is not None:
-        _grow(loaded, vocabulary)
-    model.to(place)
+    if grown:
+        loaded.notes.append(
+            f"{grown} new tokens: embedding and head grew to {vocabulary:,} rows; new rows start at the mean of the old"
+        )
     return loaded
 
 
@@ -240,24 +251,18 @@ def _public_name(name: str, folder: Path) -> str:
     return str(folder) if local else name
 
 
-def _grow(loaded: Loaded, vocabulary: int) -> None:
-    """Widen embedding and head to `vocabulary` rows; a larger one stays (rows no token uses are harmless)."""
-    model: Any = loaded.model
-    size = model.get_input_embeddings().weight.shape[0]
+def _grow(model: Any, vocabulary: int) -> int:
+    """Widens embedding and head to `vocabulary` rows and returns how many are new; a larger one stays as it is."""
+    size: int = model.get_input_embeddings().weight.shape[0]
     if vocabulary <= size:
-        return
+        return 0
     with hushed():
         model.resize_token_embeddings(vocabulary, mean_resizing=False)
     tables = {id(m.weight): m.weight for m in (model.get_input_embeddings(), model.get_output_embeddings())}
     with torch.no_grad():
         for weight in tables.values():
             weight[size:] = weight[:size].float().mean(0).to(weight.dtype)
-    model.requires_grad_(False)
-    loaded.grown = vocabulary - size
-    loaded.notes.append(
-        f"{loaded.grown} new tokens: embedding and head grew from {size:,} to {vocabulary:,} rows; "
-        "new rows start at the mean of the old ones"
-    )
+    return vocabulary - size
 
 
 def in_words(number: int) -> str:

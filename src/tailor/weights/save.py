@@ -19,8 +19,10 @@ ADAPTER = "adapter_model.safetensors"
 COMPANIONS = ("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab*", "merges.txt", "chat_template*")
 
 
-def save(loaded: Loaded, folder: Path) -> None:
+def save(loaded: Loaded, folder: Path, template: str = "") -> None:
     """Write what was trained to `folder`, replacing what stood there; tokenizer and template files go along.
+
+    `template` is the chat template that was trained with; it is written where the model's folder has none.
 
     LoRA: `adapter_config.json` and `adapter_model.safetensors` as PEFT writes them. Full tuning: the whole model as
     transformers writes it, fp32 as it was trained. The folder appears whole or not at all. Raises ResourceError.
@@ -35,6 +37,8 @@ def save(loaded: Loaded, folder: Path) -> None:
             for pattern in COMPANIONS:
                 for path in loaded.folder.glob(pattern):
                     shutil.copy2(path, staged / path.name)
+            if template and not (staged / "chat_template.jinja").exists():
+                (staged / "chat_template.jinja").write_text(template, encoding="utf-8")
             shutil.rmtree(folder, ignore_errors=True)
             staged.replace(folder)
         except BaseException:

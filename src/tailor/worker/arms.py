@@ -10,6 +10,7 @@ from tailor import render
 from tailor.completers.local import LocalCompleter
 from tailor.evaluate import arms as ways
 from tailor.evaluate.prompts import choose_shots
+from tailor.metrics import json_schema
 from tailor.records import ArmResult, Completer, Example, Request, Sampling, Scored
 from tailor.run import Run
 from tailor.train.loop import train, tuned
@@ -36,6 +37,8 @@ class Bench:
         self.renderer = renderer
         self.screen = screen
         self._loaded: Loaded | None = None
+        if self.config.eval.schema_file is not None:
+            json_schema.use(self.config.eval.schema_file)
 
     @property
     def loaded(self) -> Loaded:
@@ -91,6 +94,8 @@ class Bench:
             max_tokens=self.renderer.max_length // 2,
             count_tokens=lambda text: len(self.renderer.tokenizer.encode(text)),
         )
+        if len(shots) < self.config.eval.shots:
+            self.screen.say(f"few-shot: {len(shots)} of {self.config.eval.shots} examples fit half the model's context")
         return ways.few_shot(shots, self.choices.instructions)
 
     def measure(self, arm: str, rows: str, ask: Ask, voice: Callable[[], Completer]) -> ArmResult:

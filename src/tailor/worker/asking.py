@@ -40,7 +40,7 @@ def evaluate(
     config = run.config
     ledger = Ledger()
     notes: list[str] = []
-    rows = read(data, "rows", config, ledger, notes, screen)
+    rows = read(data, "rows", config, ledger, notes, screen, grouped=False)
     if not all(example.answer for example in rows):
         where = next(example.source for example in rows if not example.answer)
         raise DataError("this row has no answer to score against", where=str(where))

@@ -46,7 +46,8 @@ def prepare(run: Run, verb: Verb, renderer: render.Renderer, screen: Screen) -> 
         return run.read_as("choices.json", Choices)
     run.state("reading")
     config = run.config
-    ledger, notes = Ledger(), list(renderer.notes)
+    ledger = Ledger()
+    notes: list[str] = []
     train, validation, test = (
         read(getattr(config.data, name), name, config, ledger, notes, screen)
         for name in ("train", "validation", "test")
@@ -67,6 +68,7 @@ def prepare(run: Run, verb: Verb, renderer: render.Renderer, screen: Screen) -> 
     shutil.rmtree(run.path / "folds", ignore_errors=True)  # left by a run that was stopped here
     for number, fold in enumerate(splits.folds or (), 1):
         _make_fold(run, number, fold, renderer, screen)
+    notes += renderer.notes  # rendering adds what it had to do
     choices = choose(config, splits.train, renderer, notes)
     if verb == "fit":
         notes.append(foresight(len(splits.test) or len(splits.train)))
@@ -78,21 +80,41 @@ def prepare(run: Run, verb: Verb, renderer: render.Renderer, screen: Screen) -> 
 
 
 def read(
-    paths: Sequence[str], name: str, config: RunConfig, ledger: Ledger, notes: list[str], screen: Screen
+    paths: Sequence[str],
+    name: str,
+    config: RunConfig,
+    ledger: Ledger,
+    notes: list[str],
+    screen: Screen,
+    *,
+    grouped: bool = True,
 ) -> list[Example]:
-    """The rows of `paths` as the run's settings say; counts them in the ledger and notes what was recognised."""
+    """The rows of `paths` as the run's settings say; counts them in the ledger and notes what was recognised.
+
+    Rows that came later may lack the key of their group: with `grouped` False they are then read without it.
+    """
     if not paths:
         return []
     data = config.data
-    reading = formats.read(
-        paths,
-        format=data.format,
-        map=data.map,
-        max_bad=data.max_bad,
-        group=data.group,
-        seed=config.run.seed,
-        progress=screen.progress,
-    )
+
+    def reading_by(group: str | None) -> formats.Reading:
+        return formats.read(
+            paths,
+            format=data.format,
+            map=data.map,
+            max_bad=data.max_bad,
+            group=group,
+            seed=config.run.seed,
+            progress=screen.progress,
+        )
+
+    try:
+        reading = reading_by(data.group)
+    except (ConfigError, DataError):
+        if grouped or data.group is None:
+            raise
+        reading = reading_by(None)
+        notes.append(f"{name}: without {data.group!r}, so the intervals take every row as independent of the others")
     notes.append(f"{name}: {reading.seen}")
     ledger.rows_in += reading.rows_in
     ledger.drop("malformed", (problem.where for problem in reading.bad))

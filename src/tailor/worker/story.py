@@ -6,7 +6,10 @@ stopped anywhere, also inside an evaluation, goes on where it was.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +17,12 @@ from tailor import render, report
 from tailor.advise import verdict as advice
 from tailor.config import RunConfig, resolve
 from tailor.environment import describe
+from tailor.errors import Cancelled
 from tailor.evaluate import compare
 from tailor.formats import inputs
 from tailor.records import ArmResult, Difference, Scored, Verdict
 from tailor.run import Run
+from tailor.weights.load import choose_device
 from tailor.weights.locate import locate
 from tailor.worker.arms import Bench, gather, result_file, scores_file
 from tailor.worker.rows import Choices, Verb, prepare
@@ -43,11 +48,12 @@ def train(data: str | Sequence[str], *, recipe: str | None = None, **settings: A
 def start(verb: Verb, config: RunConfig, screen: Screen | None = None) -> Run:
     """Makes a new run folder for `config` and takes it to its end."""
     model = locate(config.model.name, config.model.revision)
+    choose_device(config.run.device)
     files = [file.path for file in inputs([*config.data.train, *config.data.validation, *config.data.test])]
-    run = Run.create(config, files[0].name.split(".")[0])
+    run = Run.create(config, _name(files[0]))
     with run.locked():
         run.write("environment.json", describe(verb, files, model))
-        _finish(run, verb, screen or Silent())
+        _go_on(run, screen or Silent())
     return run
 
 
@@ -56,8 +62,39 @@ def resume(path: str | Path, screen: Screen | None = None) -> Run:
     run = Run.open(path)
     with run.locked():
         run.clear_cancel()
-        _finish(run, run.read("environment.json")["verb"], screen or Silent())
+        _go_on(run, screen or Silent())
     return run
+
+
+def _go_on(run: Run, screen: Screen) -> None:
+    verb: Verb = run.read("environment.json")["verb"]
+    screen.say(f"run: {run.path}")
+    try:
+        with _terminable():
+            _finish(run, verb, screen)
+    except KeyboardInterrupt:
+        raise Cancelled(
+            "stopped; what was done is kept", where=str(run.path), fix=f"go on with: tailor {verb} --resume {run.path}"
+        ) from None
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM stops as Ctrl-C does; training has its own way to take both. Signals reach the main thread only."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _name(file: Path) -> str:
+    """What a run is called: the data file, or its folder where the file only says which part it is."""
+    stem = file.name.split(".")[0]
+    return file.absolute().parent.name if stem in ("train", "data") else stem
 
 
 def _finish(run: Run, verb: Verb, screen: Screen) -> None:
