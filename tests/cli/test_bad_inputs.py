@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gzip
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -205,3 +206,14 @@ def test_an_error_is_a_document_with_json(
     assert call(["fit", "nowhere.jsonl", "--json"], monkeypatch) == 2
     said = capfd.readouterr()
     assert "nowhere.jsonl" in json.dumps(json.loads(said.out)["error"])
+
+
+def test_without_the_training_extra_it_says_what_to_install(bench: Bench) -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None; sys.argv = ['tailor', 'fit', 'good.jsonl']\n"
+        "from tailor.cli import main; main()"
+    )
+    assert bench.good
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=bench.folder)
+    assert done.returncode == 2
+    assert "pip install 'tailor[train]'" in done.stderr and "Traceback" not in done.stderr

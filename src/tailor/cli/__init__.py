@@ -42,6 +42,9 @@ def _root(
 ORDER = ("fit", "check", "show", "train", "eval", "compare", "chat", "report", "runs")
 """The order of the verbs in the help; a verb that is not named here follows behind."""
 
+EXTRA = ("torch", "transformers", "peft")
+"""What the extra `train` brings; everything else is there."""
+
 for _name in sorted(plugins.names("cli"), key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER)):
     app.command(_name)(plugins.load("cli", _name).command)
 
@@ -56,6 +59,11 @@ def main() -> None:
             sys.stdout.write(json.dumps(document) + "\n")
         _complain(str(error))
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in EXTRA:
+            raise
+        _complain(f"this needs {error.name}, which is not installed\n  pip install 'tailor[train]'")
+        sys.exit(2)
     except KeyboardInterrupt:
         _complain("stopped")
         sys.exit(130)
