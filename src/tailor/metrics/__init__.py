@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from tailor import plugins
 from tailor.errors import DataError
 from tailor.metrics import number_match
 from tailor.metrics._json import NotJson, parse
@@ -19,23 +20,11 @@ SHORT = 60  # characters of an answer that has one right wording
 FINAL_NUMBER = re.compile(r"####\s*[-−]?[$€£¥₹]?[\d.,]+\s*$")  # how GSM8K ends its answers
 PLAIN_NUMBER = re.compile(r"[-−+]?\s?[$€£¥₹]?\s?[\d.,'’\s]*\d\s?[$€£¥₹%]?")
 
-_BESIDE = {
-    "exact": ("macro-f1",),
-    "exact-normalised": ("exact",),
-    "number-match": ("exact-normalised",),
-    "json-exact": ("field-f1", "json-valid"),
-    "json-schema": ("json-valid",),
-    "field-f1": ("json-exact", "json-valid"),
-    "macro-f1": ("exact",),
-    "rouge-l": ("chrf",),
-    "chrf": ("rouge-l",),
-    "bleu": ("chrf",),
-}
-
 
 def companions(name: str) -> tuple[str, ...]:
-    """The metrics that are shown beside one; none for a metric that did not come with tailor."""
-    return _BESIDE.get(name, ())
+    """The metrics that are shown beside one: those that its file names as `BESIDE`."""
+    beside: tuple[str, ...] = getattr(plugins.load("metrics", name), "BESIDE", ())
+    return beside
 
 
 def choose(examples: Sequence[Example]) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from tailor.records import Completion, Example, Score
 
 DESCRIPTION = "BLEU: word n-grams in common, over all answers (sacrebleu)"
 AGGREGATE: Aggregate = "corpus"
+BESIDE = ("chrf",)
 SAMPLES: Samples = (("the cat sat on the mat", "the cat sat on the mat", 1.0), ("the cat", "xyz", 0.0))
 _METRIC = BLEU(force=True)  # no warning about texts that look tokenised
 _SENTENCE = BLEU(force=True, effective_order=True)  # a text of three words has no 4-grams

@@ -10,6 +10,7 @@ from tailor.records import Completion, Example, Score
 
 DESCRIPTION = "chrF: character n-grams in common, over all answers (sacrebleu)"
 AGGREGATE: Aggregate = "corpus"
+BESIDE = ("rouge-l",)
 SAMPLES: Samples = (("the cat", "the cat", 1.0), ("the cat", "xyz", 0.0))
 _METRIC = CHRF()
 aggregate = corpus(_METRIC)

@@ -7,6 +7,7 @@ from tailor.records import Completion, Example, Score
 
 DESCRIPTION = "the answer is the wanted one, character for character"
 AGGREGATE: Aggregate = "proportion"
+BESIDE = ("macro-f1",)
 SAMPLES: Samples = (("card_lost", " card_lost\n", 1.0), ("card_lost", "Card_lost", 0.0), ("yes", "yes.", 0.0))
 
 

@@ -7,6 +7,7 @@ from tailor.records import Completion, Example, Score
 
 DESCRIPTION = "the answer is the wanted one but for case, blanks and punctuation at its end"
 AGGREGATE: Aggregate = "proportion"
+BESIDE = ("exact",)
 SAMPLES: Samples = (
     ("New York", " new \n york. ", 1.0),
     ("Straße", "STRASSE", 1.0),

@@ -22,6 +22,7 @@ from tailor.records import Completion, Example, Score
 
 DESCRIPTION = "F1 of the fields of a JSON answer, lists without order"
 AGGREGATE: Aggregate = "mean"
+BESIDE = ("json-exact", "json-valid")
 SAMPLES: Samples = (
     ('{"a": 1, "b": "x"}', '{"b": "x", "a": "1.0"}', 1.0),
     ('{"a": 1, "b": "x"}', '{"a": 1, "b": "y"}', 0.5),

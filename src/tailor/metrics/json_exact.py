@@ -8,6 +8,7 @@ from tailor.records import Completion, Example, Score
 
 DESCRIPTION = "the answer is valid JSON with every field right; key order does not matter"
 AGGREGATE: Aggregate = "proportion"
+BESIDE = ("field-f1", "json-valid")
 SAMPLES: Samples = (
     ('{"a": 1, "b": [1, 2]}', ' {"b":[1.0,2],"a":1}\n', 1.0),
     ('{"a": 1, "b": [1, 2]}', '{"a": 1, "b": [2, 1]}', 0.0),

@@ -19,6 +19,7 @@ from tailor.records import Completion, Example, Score
 
 DESCRIPTION = "the answer is JSON that the schema in eval.schema_file allows"
 AGGREGATE: Aggregate = "proportion"
+BESIDE = ("json-valid",)
 _validator: Any = None
 
 

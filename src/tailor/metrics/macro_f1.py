@@ -13,6 +13,7 @@ from tailor.records import Completion, Example, Score
 
 DESCRIPTION = "mean F1 over the labels: rare labels count as much as frequent ones"
 AGGREGATE: Aggregate = "corpus"
+BESIDE = ("exact",)
 SAMPLES: Samples = (("spam", "spam\n", 1.0), ("spam", "ham", 0.0))
 
 

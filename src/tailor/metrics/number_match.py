@@ -16,6 +16,7 @@ from tailor.records import Completion, Example, Score
 
 DESCRIPTION = "the last number of the answer is the wanted one"
 AGGREGATE: Aggregate = "proportion"
+BESIDE = ("exact-normalised",)
 SAMPLES: Samples = (
     ("Half of 36 is 18.\n#### 18", "So she has $18.00 left.", 1.0),
     ("#### 1234567", "That makes 1,234,567 in all.", 1.0),

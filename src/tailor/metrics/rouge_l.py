@@ -15,6 +15,7 @@ from tailor.records import Completion, Example, Score
 
 DESCRIPTION = "ROUGE-L: longest common subsequence of words, F1"
 AGGREGATE: Aggregate = "mean"
+BESIDE = ("chrf",)
 SAMPLES: Samples = (
     ("the cat sat on the mat", "The cat sat on the mat!", 1.0),
     ("the cat sat", "a cat sat down", 4 / 7),

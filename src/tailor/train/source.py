@@ -12,6 +12,7 @@ import numpy as np
 
 from tailor import plugins, render
 from tailor.errors import DataError
+from tailor.methods.base import TRAINED_BY
 from tailor.records import Datum, Example, Ledger, Progress, quiet
 from tailor.run import Run
 
@@ -92,13 +93,11 @@ def check_kinds(examples: Sequence[Example], method: str) -> None:
     if not wrong:
         return
     kind = wrong[0].kind
-    able = [other for other in plugins.names("methods") if kind in plugins.load("methods", other).KINDS]
-    remedy = f"--method {able[0]} trains on them" if able else "no method of this version trains on them yet"
     raise DataError(
         f"the method {method!r} trains on rows of kind {' or '.join(kinds)}; {len(wrong):,} of {len(examples):,} rows "
         f"are of kind {kind!r}",
         where=str(wrong[0].source),
-        fix=f"{remedy}; prompts with their answers can be trained on by any",
+        fix=f"{kind} rows are for {TRAINED_BY[kind]}; methods of this version: {', '.join(plugins.names('methods'))}",
     )
 
 
