@@ -74,6 +74,7 @@ def train(
             stop = stopping()
             if better or stop or watch.checkpoint_due():
                 checkpoint.save(run, state, parameters, optimizer, config.train.keep_last)
+                watch.checkpointed()
             if stop and not watch.done:
                 run.event("stopped", step=state.step)
                 raise Cancelled(

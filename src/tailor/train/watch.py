@@ -109,11 +109,12 @@ class Watch:
         return better
 
     def checkpoint_due(self) -> bool:
-        """Whether a checkpoint is due by the clock or because this step is the last; starts the clock anew."""
-        due = self.done or time.perf_counter() - self.saved > 60 * self.config.checkpoint_minutes
-        if due:
-            self.saved = time.perf_counter()
-        return due
+        """Whether a checkpoint is due by the clock or because this step is the last."""
+        return self.done or time.perf_counter() - self.saved > 60 * self.config.checkpoint_minutes
+
+    def checkpointed(self) -> None:
+        """Starts the clock of checkpoints anew."""
+        self.saved = time.perf_counter()
 
     def tick(self) -> Tick:
         """The state of things for a progress bar."""
