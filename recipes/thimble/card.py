@@ -52,7 +52,7 @@ def load(folder: Path) -> tuple[Thimble, Tokenizer]:
 
 def proportion(hits: int, n: int) -> dict[str, float]:
     low, high = wilson(hits, n)
-    return {"score": round(hits / n, 4), "n": n, "low": round(low, 4), "high": round(high, 4)}
+    return {"score": round(hits / n, 4), "n": n, "low": round(abs(low), 4), "high": round(high, 4)}
 
 
 @torch.no_grad()
@@ -155,7 +155,7 @@ def check(folder: Path, n: int) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=EMBEDDED)
-    parser.add_argument("--n", type=int, default=0, help="cases an ability (400; 40 with --check)")
+    parser.add_argument("--n", type=int, default=0, help="cases an ability (300; 40 with --check)")
     parser.add_argument(
         "--run",
         type=Path,
@@ -168,7 +168,7 @@ def main() -> int:
         wrong = check(args.folder, args.n or 40)
         print("\n".join(wrong) or "the weights score as the card says")
         return int(bool(wrong))
-    card = measure_all(args.folder, args.n or 400)
+    card = measure_all(args.folder, args.n or 300)
     source = args.run if args.run.exists() else args.folder / "card.json"
     card["run"] = json.loads(source.read_text())["run"]
     (args.folder / "card.json").write_text(json.dumps(card, indent=2) + "\n")

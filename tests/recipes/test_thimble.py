@@ -109,6 +109,5 @@ def test_a_killed_run_resumes_where_it_stood(tmp_path):
     ).read_bytes()
 
 
-@pytest.mark.slow
 def test_the_weights_score_as_the_card_says():
     assert card.check(EMBEDDED, 24) == []
