@@ -50,10 +50,14 @@ def test_a_word_has_the_same_pieces_wherever_it_stands(tokenizer):
 
 
 def test_rendered_history_is_a_prefix_and_the_answers_are_marked(tokenizer):
+    call = {"function": {"name": "f", "arguments": {"a": 1}}}
     messages = [
-        {"role": "system", "content": "Be brief."}, {"role": "user", "content": "hi"}, {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "f", "arguments": {"a": 1}}}]},
-        {"role": "tool", "content": "ok"}, {"role": "assistant", "content": "done"},
-    ]  # fmt: skip
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "content": "ok"},
+        {"role": "assistant", "content": "done"},
+    ]
     tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
     for declared in (None, tools):
         whole = tokenizer.apply_chat_template(messages, tokenize=False, tools=declared)
