@@ -55,7 +55,7 @@ def save(run: Run, state: State, parameters: Parameters, optimizer: torch.optim.
         staged.mkdir(parents=True)
         try:
             save_file(tensors, staged / "trainable.safetensors")
-            save_file(moments | {"rng": torch.get_rng_state()}, staged / "optimizer.safetensors")
+            save_file(moments | _random_states(), staged / "optimizer.safetensors")
             (staged / "state.json").write_bytes(to_json(state))
             (staged / "manifest.json").write_bytes(to_json(_manifest(staged)))
             for path in [*staged.iterdir(), staged]:
@@ -81,7 +81,7 @@ def resume(run: Run, parameters: Parameters, optimizer: torch.optim.Optimizer) -
         state = msgspec.json.decode((path / "state.json").read_bytes(), type=State)
         _load_parameters(path, parameters)
         saved = load_file(path / "optimizer.safetensors")
-        torch.set_rng_state(saved.pop("rng"))
+        _set_random_states(saved)
         _set_moments(parameters, optimizer, saved, state.step)
         break
     else:
@@ -128,6 +128,20 @@ def _set_moments(
                 "exp_avg": saved[f"exp_avg:{name}"].to(parameter.device),
                 "exp_avg_sq": saved[f"exp_avg_sq:{name}"].to(parameter.device),
             }
+
+
+def _random_states() -> dict[str, torch.Tensor]:
+    """The generators that dropout draws from."""
+    states = {"rng:cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["rng:cuda"] = torch.cuda.get_rng_state()
+    return states
+
+
+def _set_random_states(saved: Mapping[str, torch.Tensor]) -> None:
+    torch.set_rng_state(saved["rng:cpu"])
+    if "rng:cuda" in saved and torch.cuda.is_available():
+        torch.cuda.set_rng_state(saved["rng:cuda"])
 
 
 def _all(run: Run) -> list[tuple[int, Path]]:
