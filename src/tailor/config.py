@@ -90,7 +90,7 @@ class OptimConfig(Settings):
     learning_rate: float | None = Field(None, gt=0)
     """auto: 2e-4 for LoRA; for full tuning 1e-5 at 1B parameters and more, rising as the model shrinks."""
     epochs: float | None = Field(None, gt=0)
-    """auto: enough passes for about 600 steps, between 3 and 12; early stopping ends them where they stop helping."""
+    """auto: enough passes for about 600 steps, between 3 and 12, more for a small model; see `train/optim.py`."""
     batch_size: int | None = Field(None, ge=1)
     """Examples a step; auto: 16, and 8 under 500 rows so that a small set still gets enough steps."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
@@ -109,8 +109,9 @@ class TrainConfig(Settings):
     token_budget: int = Field(4096, ge=64)  # tokens of one micro-batch: saturates a CPU's GEMMs, fits any laptop
     validations_per_epoch: float = Field(2.0, gt=0)  # often enough to find the best step, about 5% of the time
     patience: int = Field(4, ge=1)  # looks at the validation loss without a better one before training stops
-    early_stop: str = "loss"
-    """`loss`, or the name of a metric that is measured on generated validation answers."""
+    early_stop: str = "auto"
+    """What steps are judged by: `loss`, or a metric on generated validation answers. auto: the run's own metric where
+    answers are short; there the loss turns long before right answers do. Else the loss, which costs no generation."""
     checkpoint_minutes: float = Field(2.0, gt=0)  # what a crash may cost
     keep_last: int = Field(2, ge=1)
     share_prefixes: bool = True

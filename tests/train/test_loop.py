@@ -153,7 +153,7 @@ def test_training_ends_where_it_stops_helping_and_keeps_the_best(make_run: MakeR
 
 
 def test_early_stopping_on_a_task_metric_takes_the_highest(make_run: MakeRun) -> None:
-    run = make_run(train__early_stop="exact")
+    run = make_run()
     values = iter([0.1, 0.5, 0.3, 0.4, 0.2, 0.0])
     outcome = loop.train(run, look=lambda loaded, renderer: {"exact": next(values)})
     assert outcome.best_step == 6

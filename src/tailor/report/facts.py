@@ -27,6 +27,7 @@ class Training(Struct, frozen=True):
     tokens_per_second: float | None = None
     peak_memory_bytes: int | None = None
     best_step: int | None = None
+    judged_by: str | None = None
 
 
 class Summary(Struct, frozen=True):

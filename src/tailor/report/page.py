@@ -56,7 +56,7 @@ def render(run: Run) -> str:
         "verdict": facts.verdict,
         "headline": _headline(facts),
         "units": facts.units,
-        "best_by": dict(flat(facts.config)).get("train.early_stop", "loss"),
+        "best_by": (facts.train.judged_by if facts.train else "") or "loss",
         "arms": facts.arms,
         "others": {name: units(name) for name in sorted({name for arm in facts.arms for name in arm.others})},
         "against": facts.pair[1] if facts.pair else None,

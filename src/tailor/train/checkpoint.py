@@ -35,6 +35,7 @@ class State(Struct):
     tokens: int = 0
     best_step: int = 0
     best_value: float | None = None
+    judged_by: str = ""
     without_better: int = 0
     finished: bool = False
     metrics_size: int = 0

@@ -26,7 +26,7 @@ from tailor.weights.load import Loaded, load
 from tailor.weights.save import restore, save
 
 Look = Callable[[Loaded, render.Renderer], dict[str, float]]
-"""Measures task metrics of the live model on the validation rows; handed in by the worker."""
+"""Measures one task metric of the live model on the validation rows, higher being better; the worker hands it in."""
 
 
 def train(

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from tailor.config import OptimConfig
+from tailor.weights.adapter import FULL_BELOW
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Plan:
 def plan(config: OptimConfig, *, rows: int, adapter: str, parameters: int) -> Plan:
     """The plan for `rows` training rows and a model of `parameters` weights tuned as `adapter` (`lora`, `full`)."""
     batch = config.batch_size or (16 if rows >= 500 else 8)
-    epochs = config.epochs or default_epochs(rows, batch)
+    epochs = config.epochs or default_epochs(rows, batch, parameters)
     steps = max(1, math.ceil(rows * epochs / batch))
     return Plan(
         steps=steps,
@@ -64,9 +65,12 @@ def plan(config: OptimConfig, *, rows: int, adapter: str, parameters: int) -> Pl
     )
 
 
-def default_epochs(rows: int, batch: int) -> float:
-    """Passes for about 600 steps, between 3 and 12: fewer leave a format half learned, more only repeat the rows."""
-    return min(12.0, max(3.0, round(600 * batch / rows)))
+def default_epochs(rows: int, batch: int, parameters: int) -> float:
+    """Passes for about 600 steps, between 3 and 12: fewer leave a format half learned, more only repeat the rows. A
+    model of under 50M parameters brings so little that it learns the task from the rows: 3,000 steps, between 5 and 12.
+    The best step is kept in any case."""
+    steps, least = (3000, 5.0) if parameters < FULL_BELOW else (600, 3.0)
+    return min(12.0, max(least, round(steps * batch / rows)))
 
 
 def default_learning_rate(adapter: str, parameters: int) -> float:

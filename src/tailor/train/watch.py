@@ -48,6 +48,7 @@ class Outcome:
     tokens_per_second: float
     peak_memory_bytes: int
     best_step: int
+    judged_by: str  # what made it the best: loss, or a metric; empty where there were no validation rows
 
 
 class Watch:
@@ -93,12 +94,15 @@ class Watch:
         return self.judged and (self.state.step % every == 0 or self.state.step == self.plan.steps)
 
     def validated(self, loss: float, metrics: Mapping[str, float]) -> bool:
-        """Records a look at the validation rows; True where it is the best so far, by loss or the chosen metric."""
+        """Records a look at the validation rows; True where none was better so far.
+
+        Judged by the one metric in `metrics` (higher is better) where there is one, else by the loss.
+        """
         self.validation_loss = loss
         named = {f"validation_{name}": value for name, value in metrics.items()}
         self.run.append("metrics.jsonl", {**self._position(), "validation_loss": loss, **named})
-        value = loss if self.config.early_stop == "loss" else -metrics[self.config.early_stop]
-        better = self.state.best_value is None or value < self.state.best_value
+        self.state.judged_by, value = next(((name, -score) for name, score in metrics.items()), ("loss", loss))
+        better = self.state.best_value is None or value <= self.state.best_value  # of equals the one trained longer
         if better:
             self.state.best_value, self.state.best_step, self.state.without_better = value, self.state.step, 0
         else:
@@ -145,6 +149,7 @@ class Watch:
             tokens_per_second=round(sum(line["tokens"] for line in timings) / seconds, 1) if seconds else 0.0,
             peak_memory_bytes=peak_memory(),
             best_step=self.state.best_step,
+            judged_by=self.state.judged_by,
         )
         self.run.write("train.json", outcome)
         return outcome

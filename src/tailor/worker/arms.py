@@ -10,6 +10,7 @@ from tailor import render
 from tailor.completers.local import LocalCompleter
 from tailor.evaluate import arms as ways
 from tailor.evaluate.prompts import choose_shots
+from tailor.evaluate.scale import scale
 from tailor.metrics import json_schema
 from tailor.records import ArmResult, Completer, Example, Request, Sampling, Scored
 from tailor.run import Run
@@ -19,6 +20,7 @@ from tailor.worker.rows import Choices
 from tailor.worker.screen import Screen
 
 Ask = Callable[[Example], Request]
+SHORT_ANSWER = 96  # tokens: up to here a look at the validation rows costs seconds
 
 
 class Bench:
@@ -58,11 +60,10 @@ class Bench:
         if self.run.has("train.json"):
             return
         self.run.state("training")
-        metric = self.config.train.early_stop
         train(
             self.run,
             loaded=self.loaded,
-            look=None if metric == "loss" else self._look(metric),
+            look=self._look(),
             say=self.screen.say,
             tick=self.screen.tick,
             progress=self.screen.progress,
@@ -121,8 +122,14 @@ class Bench:
             self.screen.say(f"{arm}: {result.metric} {result.score:.3f} ({low:.3f} to {high:.3f}), {result.n:,} rows")
         return result
 
-    def _look(self, metric: str) -> Callable[[Loaded, render.Renderer], dict[str, float]]:
-        """Measures `metric` on the validation rows by generation, for early stopping on it."""
+    def _look(self) -> Callable[[Loaded, render.Renderer], dict[str, float]] | None:
+        """Measures the metric that steps are judged by on the validation rows; None where that is the loss."""
+        metric = self.config.train.early_stop
+        if metric == "auto":
+            metric = self.choices.metric if 0 < self.choices.max_tokens <= SHORT_ANSWER else "loss"
+        if metric in ("", "loss"):
+            return None
+        sign = scale(metric).sign
         examples = list(self.run.lines("data/validation.jsonl", Example))
 
         def look(loaded: Loaded, renderer: render.Renderer) -> dict[str, float]:
@@ -136,7 +143,7 @@ class Bench:
                 sink=lambda scored: None,
                 progress=self.screen.progress,
             )
-            return {metric: result.score}
+            return {metric: sign * result.score}
 
         return look
 
