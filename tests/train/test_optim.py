@@ -22,9 +22,13 @@ def test_rates_by_hand() -> None:
     assert constant.rate(9) == 1.0
 
 
-@pytest.mark.parametrize(("rows", "batch", "epochs"), [(100, 8, 12), (1_000, 16, 10), (3_200, 16, 3), (10_000, 16, 3)])
-def test_epochs_by_rows(rows: int, batch: int, epochs: float) -> None:
-    assert default_epochs(rows, batch) == epochs
+@pytest.mark.parametrize(
+    ("rows", "batch", "large", "small"),
+    [(100, 8, 12, 12), (1_000, 16, 10, 12), (6_000, 16, 3, 8), (10_000, 16, 3, 5)],
+)
+def test_epochs_by_rows(rows: int, batch: int, large: float, small: float) -> None:
+    assert default_epochs(rows, batch, 8_000_000_000) == large
+    assert default_epochs(rows, batch, 6_000_000) == small
 
 
 def test_learning_rate_by_size() -> None:
