@@ -107,7 +107,7 @@ class Run:
     def open(cls, path: str | Path) -> Run:
         """The run at `path` (or `runs/path`). Raises RunError where there is none."""
         for folder in (Path(path), Path("runs") / path):
-            if (folder / "config.json").exists():
+            if (folder / "recipe.toml").exists():
                 return cls(folder)
         raise RunError("there is no run in this folder", where=str(path), fix="`tailor runs` lists what there is")
 

@@ -20,7 +20,7 @@ def command(
 
     from tailor.cli._print import document
 
-    rows = [_row(path.parent) for path in sorted(Path(folder).glob("*/config.json"), key=_age)]
+    rows = [_row(path.parent) for path in sorted(Path(folder).glob("*/recipe.toml"), key=_age)]
     if as_json:
         document(rows)
         return
