@@ -78,7 +78,8 @@ def test_a_mistake_in_a_flag_is_not_blamed_on_the_recipe(tmp_path: Path) -> None
 def test_a_config_survives_its_toml(
     tmp_path_factory: pytest.TempPathFactory, text: str, map: dict[str, str], files: list[str]
 ) -> None:
-    config = RunConfig(data=DataConfig(system=text or None, map=map, train=tuple(f"/{name}" for name in files)))
+    train = tuple(str(Path(f"/{name}")) for name in files)
+    config = RunConfig(data=DataConfig(system=text or None, map=map, train=train))
     path = tmp_path_factory.mktemp("toml") / "recipe.toml"
     path.write_bytes(to_toml(config).encode())
     assert resolve(path) == config
