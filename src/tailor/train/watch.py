@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import resource
 import signal
 import sys
@@ -20,6 +21,9 @@ from tailor.records import Datum
 from tailor.run import Run
 from tailor.train.checkpoint import State
 from tailor.train.optim import Plan
+
+
+MOST_LOOKS = 16  # more do not find a better step, and each costs time
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +93,9 @@ class Watch:
         self.last = now
 
     def look_due(self, rows: int) -> bool:
-        """Whether the validation rows are looked at after this step."""
-        every = max(1, round(rows / self.plan.batch_size / self.config.validations_per_epoch))
+        """Whether the validation rows are looked at after this step; at most MOST_LOOKS times a run."""
+        by_epoch = round(rows / self.plan.batch_size / self.config.validations_per_epoch)
+        every = max(1, by_epoch, math.ceil(self.plan.steps / MOST_LOOKS))
         return self.judged and (self.state.step % every == 0 or self.state.step == self.plan.steps)
 
     def validated(self, loss: float, metrics: Mapping[str, float]) -> bool:
