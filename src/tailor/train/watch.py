@@ -22,7 +22,6 @@ from tailor.run import Run
 from tailor.train.checkpoint import State
 from tailor.train.optim import Plan
 
-
 MOST_LOOKS = 16  # more do not find a better step, and each costs time
 
 
