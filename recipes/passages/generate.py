@@ -22,42 +22,30 @@ SEED = 2203
 ROWS = {"train": 200, "test": 200}
 
 PLACES = {
-    "bakery": ("owner", "town", "colour", "opening time"),
-    "bridge": ("builder", "town", "colour", "number"),
-    "clinic": ("doctor", "town", "opening time", "number"),
-    "ferry": ("captain", "harbour", "colour", "number"),
-    "garden": ("keeper", "town", "price", "tree"),
-    "library": ("keeper", "town", "opening time", "number"),
-    "market": ("owner", "town", "day", "price"),
-    "museum": ("director", "town", "price", "opening time"),
-    "orchard": ("owner", "town", "fruit", "price"),
-    "stable": ("owner", "town", "animal", "number"),
-    "theatre": ("director", "town", "colour", "price"),
-    "workshop": ("owner", "town", "tool", "number"),
+    "farm": ("owner", "animal", "town"),
+    "film": ("director", "town", "price"),
+    "hotel": ("owner", "town", "price"),
+    "school": ("teacher", "town"),
+    "ship": ("captain", "harbour", "colour"),
+    "shop": ("owner", "opening time"),
+    "team": ("coach", "colour", "town"),
+    "train": ("driver", "town"),
 }
 WORDS = {
     "town": "Bergen Calais Derby Exeter Fulda Ghent Izmir Kyoto Leeds Malmo Nantes Oxford Perth Riga Seville Turin",
-    "day": "Monday Tuesday Wednesday Thursday Friday Saturday",
     "colour": "red blue green yellow white black brown orange pink grey",
-    "tree": "oak beech maple birch pine willow chestnut cedar",
-    "fruit": "apple pear plum cherry grape fig peach quince",
     "animal": "horse donkey goat sheep cow rabbit dog cat",
-    "tool": "hammer saw drill chisel spade ladder axe clamp",
     "person": "Anna Boris Carla Daniel Emma Grace Hugo Irene Jonas Karim Lena Martin Nora Oscar Paula Simon Victor",
     "sound": "al bar cor den el fen gol har is jor kel lin mar nor ol pen ras sel tam ur ven wil",
 }  # fmt: skip
 SAID = (
     "The {attribute} of {place} is {value}.",
     "The {attribute} of {place} is {value}.",
-    "{value} is the {attribute} of {place}.",
     "For {place}, the {attribute} is {value}.",
-    "{Place} has {value} as its {attribute}.",
 )
 ASKED = (
     "What is the {attribute} of {place}?",
-    "What is the {attribute} of {place}?",
     "Tell me the {attribute} of {place}.",
-    "Which {attribute} does {place} have?",
 )
 
 
@@ -79,8 +67,6 @@ class Writer:
             return f"{int(self.rng.random() * 5) + 6}:{self.pick(('00', '15', '30', '45'))}"
         if attribute == "price":
             return f"{int(self.rng.random() * 90) + 10} euros"
-        if attribute == "number":
-            return str(int(self.rng.random() * 90) + 10)
         word = {"harbour": "town"}.get(attribute, attribute)
         return self.pick(WORDS.get(word, WORDS["person"]).split())
 
@@ -91,25 +77,16 @@ class Writer:
         place = f"{kind} {name}"
         return {
             "place": place,
-            "Place": kind.capitalize() + f" {name}",
             "attribute": attribute,
             "value": self.value(attribute),
         }
 
-    def sentence(self, fact: dict[str, str]) -> str:
-        """One fact in words. No value in small letters opens a sentence, so that any can be copied as it stands."""
-        forms = [form for form in SAID if not (form.startswith("{value}") and fact["value"][0].islower())]
-        return self.pick(forms).format(**fact)
-
     def row(self) -> tuple[str, str]:
-        """(prompt, completion): a passage about two places, and a question on one of its facts."""
-        facts = []
-        for kind in self.several(list(PLACES), 2):
-            name = self.name()
-            facts += [
-                self.fact(kind, name, attribute) for attribute in self.several(PLACES[kind], self.pick((2, 2, 3)))
-            ]
-        passage = " ".join(self.sentence(fact) for fact in self.several(facts, len(facts)))
+        """(prompt, completion): a passage about one place, and a question on one of its facts."""
+        kind = self.pick(list(PLACES))
+        name = self.name()
+        facts = [self.fact(kind, name, attribute) for attribute in self.several(PLACES[kind], 3)]
+        passage = " ".join(self.pick(SAID).format(**fact) for fact in self.several(facts, len(facts)))
         asked = self.pick(facts)
         return f"Passage: {passage}\nQuestion: {self.pick(ASKED).format(**asked)}", asked["value"]
 
