@@ -130,12 +130,6 @@ class Example(Struct, frozen=True, kw_only=True, omit_defaults=True):
         body = msgspec.structs.replace(self, source=Source("", 0), group=None)
         return hashlib.blake2b(msgspec.json.encode(body, order="sorted"), digest_size=16).hexdigest()
 
-    @property
-    def prompt_key(self) -> str:
-        """Hash of what the model is shown, by which rows shared by train and test are found."""
-        body = (self.prompt, self.tools, self.text)
-        return hashlib.blake2b(msgspec.json.encode(body, order="sorted"), digest_size=16).hexdigest()
-
 
 # ----------------------------------------------------------------------------------------------------- Ledger
 

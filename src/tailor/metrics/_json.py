@@ -106,3 +106,15 @@ def _deeper(value: Any, limit: int) -> bool:
             for child in (item.values() if isinstance(item, dict) else item)
         ]
     return any(isinstance(item, dict | list) for item in level)
+
+
+def parse_both(wanted: str, given: str) -> tuple[Any, Any]:
+    """(wanted, given) as values. Raises NotJson that says which of the two is none, and why."""
+    try:
+        expected = parse(wanted)
+    except NotJson as reason:
+        raise NotJson(f"the wanted answer is not JSON: {reason}") from None
+    try:
+        return expected, parse(given)
+    except NotJson as reason:
+        raise NotJson(f"not JSON: {reason}") from None

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from tailor.metrics._json import NotJson, parse
+from tailor.metrics._json import NotJson, parse_both
 from tailor.metrics.base import Aggregate, Samples, scored
 from tailor.records import Completion, Example, Score
 
@@ -37,13 +37,9 @@ MAX_PAIRS = 250_000  # of list items that are tried against each other; beyond i
 def score(example: Example, completion: Completion) -> Score:
     """F1 of the fields, 0 for what is not JSON; the detail gives precision and recall."""
     try:
-        wanted = parse(example.answer)
+        wanted, given = parse_both(example.answer, completion.text)
     except NotJson as reason:
-        return scored("field-f1", completion, 0.0, f"the wanted answer is not JSON: {reason}")
-    try:
-        given = parse(completion.text)
-    except NotJson as reason:
-        return scored("field-f1", completion, 0.0, f"not JSON: {reason}")
+        return scored("field-f1", completion, 0.0, str(reason))
     right, in_wanted, in_given = matched(wanted, given), size(wanted), size(given)
     detail = f"{right} fields right of {in_given} given (precision {right / in_given:.0%})"
     detail += f" and {in_wanted} wanted (recall {right / in_wanted:.0%})"

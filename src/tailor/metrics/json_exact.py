@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tailor.metrics._json import NotJson, first_difference, parse, same
+from tailor.metrics._json import NotJson, first_difference, parse_both, same
 from tailor.metrics.base import Aggregate, Samples, scored
 from tailor.records import Completion, Example, Score
 
@@ -22,13 +22,9 @@ SAMPLES: Samples = (
 def score(example: Example, completion: Completion) -> Score:
     """1 where both texts are JSON and the values are the same; the detail names the first field that differs."""
     try:
-        wanted = parse(example.answer)
+        wanted, given = parse_both(example.answer, completion.text)
     except NotJson as reason:
-        return scored("json-exact", completion, 0.0, f"the wanted answer is not JSON: {reason}")
-    try:
-        given = parse(completion.text)
-    except NotJson as reason:
-        return scored("json-exact", completion, 0.0, f"not JSON: {reason}")
+        return scored("json-exact", completion, 0.0, str(reason))
     if same(wanted, given):
         return scored("json-exact", completion, 1.0)
     return scored("json-exact", completion, 0.0, first_difference(wanted, given))
