@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from tailor.metrics.base import Pairs
+from tailor.metrics.base import Pairs, scored
+from tailor.records import Completion, Example, Score
 
 KEPT = 100_000  # pairs whose counts are kept
 
@@ -37,3 +38,18 @@ def corpus(metric: Any) -> Callable[[Pairs], float]:
 def printable(text: str) -> str:
     """`text` without lone surrogates, which no UTF-8 holds."""
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def signature(metric: Any) -> str:
+    """What sacrebleu needs to give the same number elsewhere."""
+    corpus(metric)([("a", "a")])  # the signature names the number of references, known after the first use
+    return str(metric.get_signature())
+
+
+def sentence(name: str, metric: Any, example: Example, completion: Completion) -> Score:
+    """`metric` of one answer, to show beside it; the score of an arm is taken over all."""
+    wanted, given = printable(example.answer.strip()), printable(completion.text.strip())
+    if not wanted or not given:
+        return scored(name, completion, wanted == given, "one of the texts is empty")
+    value = metric.sentence_score(given, [wanted]).score / 100
+    return scored(name, completion, 1.0 if wanted == given else min(value, 1.0))

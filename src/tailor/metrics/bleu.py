@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sacrebleu.metrics import BLEU
 
-from tailor.metrics._sacre import corpus, printable
-from tailor.metrics.base import Aggregate, Samples, scored
+from tailor.metrics import _sacre
+from tailor.metrics.base import Aggregate, Samples
 from tailor.records import Completion, Example, Score
 
 DESCRIPTION = "BLEU: word n-grams in common, over all answers (sacrebleu)"
@@ -14,19 +14,14 @@ BESIDE = ("chrf",)
 SAMPLES: Samples = (("the cat sat on the mat", "the cat sat on the mat", 1.0), ("the cat", "xyz", 0.0))
 _METRIC = BLEU(force=True)  # no warning about texts that look tokenised
 _SENTENCE = BLEU(force=True, effective_order=True)  # a text of three words has no 4-grams
-aggregate = corpus(_METRIC)
+aggregate = _sacre.corpus(_METRIC)
 
 
 def signature() -> str:
     """What sacrebleu needs to give the same number elsewhere."""
-    aggregate([("a", "a")])  # the signature names the number of references, known after the first use
-    return str(_METRIC.get_signature())
+    return _sacre.signature(_METRIC)
 
 
 def score(example: Example, completion: Completion) -> Score:
     """BLEU of one answer, to show beside it; the score of an arm is taken over all."""
-    wanted, given = printable(example.answer.strip()), printable(completion.text.strip())
-    if not wanted or not given:
-        return scored("bleu", completion, wanted == given, "one of the texts is empty")
-    value = _SENTENCE.sentence_score(given, [wanted]).score / 100
-    return scored("bleu", completion, 1.0 if wanted == given else min(value, 1.0))
+    return _sacre.sentence("bleu", _SENTENCE, example, completion)
