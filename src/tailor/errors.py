@@ -37,11 +37,12 @@ class TailorError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One unusable row: `where` is `file:line` or `file:line:column`."""
+    """One unusable row: `where` is `file:line` or `file:line:column`; `kind` is the sort of fault, where it has one."""
 
     where: str
     what: str
     fix: str = ""
+    kind: str = ""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}" + (f" ({self.fix})" if self.fix else "")

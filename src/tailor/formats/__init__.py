@@ -13,15 +13,15 @@ import hashlib
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tailor.errors import ConfigError, DataError, Problem, did_you_mean
 from tailor.formats._detect import shapes
-from tailor.formats._file import FileReading, Options, read_file
+from tailor.formats._file import FileReading, Options, read_file, stream_file
 from tailor.formats._paths import inputs
 from tailor.records import Example, Progress, Source, quiet
 
-__all__ = ["Reading", "inputs", "read"]
+__all__ = ["Reading", "inputs", "read", "stream"]
 
 
 @dataclass(slots=True)
@@ -61,11 +61,8 @@ def read(
     to its end, or where no row is left; ConfigError for a format, map, group or weight that cannot be.
     """
     allowed = _allowance(max_bad)
-    known = shapes()
-    if format is not None and format not in known:
-        raise ConfigError(f"there is no format called {format!r}", fix=did_you_mean(format, known))
+    options = _options(format, map, group)
     found = inputs(paths)
-    options = Options(known, format, dict(map or {}), group)
     sizes = [file.path.stat().st_size for file in found]
     readings: list[FileReading] = []
     examples: list[Example] = []
@@ -84,6 +81,41 @@ def read(
     bad = [problem for reading in readings for problem in reading.problems]
     _refuse(readings, bad, allowed)
     return Reading(examples, len(examples) + len(bad), bad, "\n".join(notes), left_out)
+
+
+def stream(
+    paths: Sequence[str],
+    *,
+    format: str | None = None,
+    map: Mapping[str, str] | None = None,
+    group: str | None = None,
+    seen: Callable[[str], None] = lambda text: None,
+    progress: Progress = quiet,
+) -> Iterator[Example | Problem]:
+    """Every row once, in bounded memory: the Examples of a file as they are read, then its Problems, file by file.
+
+    Takes what `read` takes, but no row is refused, repeated or left out: weights and `max_bad` do not count. A file
+    that cannot be read to its end gives a last Problem of the kind `unreadable`. `seen` is told of each file what was
+    recognised.
+    """
+    options = _options(format, map, group)
+    found = inputs(paths)
+    sizes = [file.path.stat().st_size for file in found]
+    for number, file in enumerate(found):
+        reading = FileReading(str(file.path))
+        yield from stream_file(file.path, options, _reporter(progress, sum(sizes[:number]), sum(sizes)), reading)
+        yield from reading.problems
+        if reading.fatal is not None:
+            yield replace(reading.fatal.problem, kind=reading.fatal.problem.kind or "unreadable")
+        seen(reading.seen)
+    progress("reading", sum(sizes), sum(sizes))
+
+
+def _options(format: str | None, map: Mapping[str, str] | None, group: str | None) -> Options:
+    known = shapes()
+    if format is not None and format not in known:
+        raise ConfigError(f"there is no format called {format!r}", fix=did_you_mean(format, known))
+    return Options(known, format, dict(map or {}), group)
 
 
 def _reporter(progress: Progress, before: int, total: int) -> Callable[[int], None]:

@@ -45,6 +45,7 @@ class FileReading:
     choice: Choice | None = None
     notes: list[str] = field(default_factory=list)
     rows: int = 0
+    answered: bool = False  # whether some row has an answer: then each needs one
     mixed: dict[str, list[int]] = field(default_factory=dict)  # other shape -> lines of its rows
     fatal: Unreadable | None = None
 
@@ -56,7 +57,7 @@ class FileReading:
         rows = "row" if self.rows == 1 else "rows"
         shape = f"{rows} of a table" if self.choice.name == "table" else f"{self.choice.format.NAME} {rows}"
         told = [f"{self.rows:,} {shape}: {self.choice.reason}", *self.notes]
-        if self.examples and self.examples[0].kind == "prompt":
+        if not self.answered and self.rows > len(self.problems):
             told.append("none has an answer; if it stands under another name, say --map completion=NAME")
         if self.choice.unused:
             told.append(f"not used: {', '.join(self.choice.unused)}")
@@ -66,16 +67,37 @@ class FileReading:
 def read_file(path: pathlib.Path, options: Options, report: Callable[[int], None]) -> FileReading:
     """Reads one file to its end. Raises ConfigError for a format or map that does not fit it."""
     reading = FileReading(str(path))
+    for _ in _guarded(path, options, report, reading):
+        pass
+    return reading
+
+
+def stream_file(
+    path: pathlib.Path, options: Options, report: Callable[[int], None], reading: FileReading
+) -> Iterator[Example]:
+    """The same a row at a time: `reading` keeps all but the Examples that were handed out. Rows without an answer
+    wait for the end of the file, because the first row that has one makes them problems."""
+    for _ in _guarded(path, options, report, reading):
+        if reading.answered:
+            yield from reading.examples
+            reading.examples.clear()
+    yield from reading.examples
+    reading.examples.clear()
+
+
+def _guarded(
+    path: pathlib.Path, options: Options, report: Callable[[int], None], reading: FileReading
+) -> Iterator[None]:
     try:
-        _read(path, options, report, reading)
+        yield from _read(path, options, report, reading)
     except Unreadable as error:
         reading.fatal = error
     except OSError as error:
         reading.fatal = Unreadable(str(path), f"this file cannot be read: {error.strerror or error}")
-    return reading
 
 
-def _read(path: pathlib.Path, options: Options, report: Callable[[int], None], reading: FileReading) -> None:
+def _read(path: pathlib.Path, options: Options, report: Callable[[int], None], reading: FileReading) -> Iterator[None]:
+    """Takes in a row each time it is asked."""
     records = iter(_records(path, options, report, reading.notes))
     head, broken = _head(records)
     if not head:
@@ -85,6 +107,7 @@ def _read(path: pathlib.Path, options: Options, report: Callable[[int], None], r
     try:
         for record in itertools.chain(head, records):
             builder.add(record)
+            yield
         if broken is not None:
             raise broken
     finally:
@@ -182,7 +205,6 @@ class _Builder:
         self.options = options
         self.problems: list[tuple[int, Problem]] = []  # with the line, because some are found late
         self.others: dict[tuple[str, ...], str] = {}  # keys of rows -> the other shape they are of, empty for ours
-        self.answered = False  # whether some row has an answer: then each needs one
         self.waiting: list[Record | None] = []  # rows without answer while no other has one; None for a large one
 
     def add(self, record: Record) -> None:
@@ -204,7 +226,7 @@ class _Builder:
                 example = msgspec.structs.replace(example, group=_group(row, self.options.group))
             if example.kind == "prompt":
                 self._unanswered(row, record, choice)
-            elif not self.answered:
+            elif not reading.answered:
                 self._first_answer(choice)
         except Malformed as error:
             self.problems.append((record.line, record.problem(_theirs(error, reading.choice))))
@@ -236,24 +258,24 @@ class _Builder:
         name = self.others[keys]
         self.reading.mixed.setdefault(name, []).append(record.line)
         what = f"a row of the shape {name!r} in a file of {choice.name!r}"
-        return Malformed(what, (), "give each shape a file of its own")
+        return Malformed(what, (), "give each shape a file of its own", "mixed")
 
     # ------------------------------------------------------------------------------- rows without answer
 
     def _unanswered(self, row: Row, record: Record, choice: Choice) -> None:
         """Raises Malformed where other rows have answers; else waits whether one comes."""
-        if self.answered:
-            raise Malformed(_UNANSWERED, _end(choice.renamed(row)), _ANSWER_IT)
+        if self.reading.answered:
+            raise Malformed(_UNANSWERED, _end(choice.renamed(row)), _ANSWER_IT, "unanswered")
         if len(self.waiting) < SAMPLE:
             self.waiting.append(record if record.size * SAMPLE <= SAMPLE_BYTES else None)
 
     def _first_answer(self, choice: Choice) -> None:
         """All rows so far had no answer, and here is one: they become problems."""
-        self.answered = True
+        self.reading.answered = True
         for example, record in itertools.zip_longest(self.reading.examples, self.waiting):
-            problem = Problem(str(example.source), _UNANSWERED, _ANSWER_IT)
+            problem = Problem(str(example.source), _UNANSWERED, _ANSWER_IT, "unanswered")
             if record is not None:
-                error = Malformed(_UNANSWERED, _end(choice.renamed(record.row())), _ANSWER_IT)
+                error = Malformed(_UNANSWERED, _end(choice.renamed(record.row())), _ANSWER_IT, "unanswered")
                 problem = record.problem(_theirs(error, choice))
             self.problems.append((example.source.line, problem))
         self.waiting.clear()

@@ -31,8 +31,8 @@ DEEPEST = 100  # levels; what reads a row after us recurses into it
 class Broken(Malformed):
     """A text that is no JSON; `offset` counts characters from its start."""
 
-    def __init__(self, what: str, offset: int, fix: str = "") -> None:
-        super().__init__(what, (), fix)
+    def __init__(self, what: str, offset: int, fix: str = "", kind: str = "syntax") -> None:
+        super().__init__(what, (), fix, kind)
         self.offset = offset
 
 
@@ -40,7 +40,7 @@ class NotUtf8(Broken):
     """A text that is not UTF-8: `byte` is the first that cannot be read, `start` how many bytes stand before it."""
 
     def __init__(self, raw: bytes, start: int) -> None:
-        super().__init__("this is not UTF-8", len(raw[:start].decode()))
+        super().__init__("this is not UTF-8", len(raw[:start].decode()), kind="encoding")
         self.byte = raw[start]
         self.start = start
 
@@ -99,6 +99,7 @@ def _refuse_repeated_keys(raw: bytes) -> None:
             f"the key {repeated[0]!r} is given twice in one object",
             _second_key(text, repeated[0]),
             "keep one of the two: readers differ in which they take",
+            "repeated-key",
         )
 
 

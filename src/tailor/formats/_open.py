@@ -129,4 +129,5 @@ def encoding_problem(file: str, line: int, column: int, offset: int, byte: int) 
         f"{file}:{line}:{column}",
         f"byte 0x{byte:02X} at byte offset {offset:,} is not UTF-8{meant}",
         f"convert the file: iconv -f WINDOWS-1252 -t UTF-8 {file} > {file}.utf8",
+        "encoding",
     )

@@ -68,7 +68,7 @@ class JsonRecord:
         column = len(before) - before.rfind("\n") if "\n" in before else self.column + len(before) + 1
         if isinstance(error, NotUtf8):
             return encoding_problem(self.file, line, column, self.offset + error.start, error.byte)
-        return Problem(f"{self.file}:{line}:{column}", error.what, error.fix)
+        return Problem(f"{self.file}:{line}:{column}", error.what, error.fix, error.kind)
 
 
 def json_records(chunks: Chunks, row_keys: Sequence[str]) -> Iterator[JsonRecord]:

@@ -47,7 +47,7 @@ class TableRecord:
             return encoding_problem(self.file, *error.place)
         column = list(self.cells).index(str(error.at[0])) + 1 if error.at and error.at[0] in self.cells else None
         where = f"{self.file}:{self.line}"
-        return Problem(where, f"{error.what} (column {column})" if column else error.what, error.fix)
+        return Problem(where, f"{error.what} (column {column})" if column else error.what, error.fix, error.kind)
 
 
 class _NotUtf8(Malformed):
@@ -112,7 +112,7 @@ def csv_records(chunks: Chunks, mapped: Sequence[str], note: list[str]) -> Itera
             columns = _header(cells, f"{chunks.name}:{line}", mapped)
         elif len(cells) != len(columns) and wrong is None:
             what = f"{len(cells)} cells where the first line names {len(columns)} columns"
-            yield TableRecord(chunks.name, line, {}, Malformed(what, (), _quote_hint(delimiter)))
+            yield TableRecord(chunks.name, line, {}, Malformed(what, (), _quote_hint(delimiter), "cells"))
         else:
             values = dict(zip(columns, [cell or None for cell in cells]))
             yield TableRecord(chunks.name, line, values, wrong)
@@ -206,7 +206,9 @@ def _sheet(
             continue
         fault = None
         if any(cell is not None for cell in cells[width:]):
-            fault = Malformed(f"a cell to the right of the {width} named columns", (), "name the column, or empty it")
+            fault = Malformed(
+                f"a cell to the right of the {width} named columns", (), "name the column, or empty it", "cells"
+            )
         yield TableRecord(file, line, dict(zip(columns, map(_cell, cells))), fault)
 
 

@@ -48,7 +48,7 @@ def turns(raw: Any, at: Path) -> tuple[Message, ...]:
     if type(raw) is not list:
         raise Malformed(f"{name(at)} is {describe(raw)}, not a list of messages", at)
     if not raw:
-        raise Malformed(f"{name(at)} is empty", at, "a row needs at least one message")
+        raise Malformed(f"{name(at)} is empty", at, "a row needs at least one message", "empty")
     return tuple([turn(message, at, index) for index, message in enumerate(raw)])
 
 
@@ -81,13 +81,13 @@ def system_turn(text: str) -> Message:
 def _role(raw: dict[str, Any], at: Path) -> tuple[str, Role]:
     key = "role" if "role" in raw else "from"
     if key not in raw:
-        raise Malformed("this message has no role", at, did_you_mean("role", raw) if raw else "")
+        raise Malformed("this message has no role", at, did_you_mean("role", raw) if raw else "", "role")
     spoken = raw[key]
     if type(spoken) is not str:
-        raise Malformed(f"the role is {describe(spoken)}, not text", (*at, key))
+        raise Malformed(f"the role is {describe(spoken)}, not text", (*at, key), kind="role")
     role = ROLES.get(spoken.lower())
     if role is None:
-        raise Malformed(f"unknown role {spoken!r}", (*at, key), _closest_role(spoken.lower()))
+        raise Malformed(f"unknown role {spoken!r}", (*at, key), _closest_role(spoken.lower()), "role")
     return spoken.lower(), role
 
 
@@ -141,7 +141,7 @@ def _parts(raw: dict[str, Any], spoken: str, role: Role, at: Path) -> tuple[Part
             parts.append(Text(raw["refusal"]))
     if not parts:
         close = did_you_mean("content", raw)
-        raise Malformed("this message has no content", at, close if close.startswith("did") else "")
+        raise Malformed("this message has no content", at, close if close.startswith("did") else "", "empty")
     return tuple(parts)
 
 
@@ -254,7 +254,7 @@ def _call(raw: Any, at: Path) -> ToolCall:
     function = raw.get("function", raw)
     place = (*at, "function") if "function" in raw else at
     if type(function) is not dict or type(function.get("name")) is not str or not function["name"]:
-        raise Malformed("this tool call has no name", place)
+        raise Malformed("this tool call has no name", place, kind="tool")
     arguments = function.get("arguments", function.get("parameters"))
     place = (*place, "arguments")
     if type(arguments) is str:
@@ -262,7 +262,8 @@ def _call(raw: Any, at: Path) -> ToolCall:
     if arguments is None:
         arguments = {}
     if type(arguments) is not dict:
-        raise Malformed(f"the arguments of {function['name']} are {describe(arguments)}, not an object", place)
+        what = f"the arguments of {function['name']} are {describe(arguments)}, not an object"
+        raise Malformed(what, place, kind="tool")
     return ToolCall(function["name"], arguments, id=_optional(raw, "id", at))
 
 
@@ -309,7 +310,7 @@ def conversation(
     check_order(messages, place)
     answered = messages[-1].role == "assistant"
     if not answered and all(message.role == "system" for message in messages):
-        raise Malformed("there is nothing but system messages", place(len(messages) - 1), "add a user turn")
+        raise Malformed("there is nothing but system messages", place(len(messages) - 1), "add a user turn", "order")
     return Example(kind="chat" if answered else "prompt", source=source, messages=messages, tools=tools)
 
 
@@ -322,25 +323,32 @@ def check_order(messages: Sequence[Message], place: Callable[[int], Path]) -> No
         if role == "assistant":
             if previous == "assistant":
                 raise Malformed(
-                    "two assistant turns in a row", place(index), "join them, or put what was said between them"
+                    "two assistant turns in a row",
+                    place(index),
+                    "join them, or put what was said between them",
+                    "order",
                 )
             open_calls = [part.id for part in message.parts if type(part) is ToolCall]
         elif role == "tool":
             _answer(open_calls, message, place(index))
         elif open_calls and previous == "assistant":
-            raise Malformed("the tool calls before this turn have no result", place(index), "add the tool's turn")
+            raise Malformed(
+                "the tool calls before this turn have no result", place(index), "add the tool's turn", "tool"
+            )
         previous = role
 
 
 def _answer(open_calls: list[str], message: Message, at: Path) -> None:
     """Strikes from `open_calls` the call that a tool's turn answers."""
     if not open_calls:
-        raise Malformed("a tool's result without the call it answers", at, "put the assistant's tool call before it")
+        fix = "put the assistant's tool call before it"
+        raise Malformed("a tool's result without the call it answers", at, fix, "tool")
     for part in message.parts:
         if isinstance(part, ToolResult):
             if part.id and all(open_calls):
                 if part.id not in open_calls:
-                    raise Malformed(f"this answers the call {part.id!r}, which was not made", (*at, "tool_call_id"))
+                    what = f"this answers the call {part.id!r}, which was not made"
+                    raise Malformed(what, (*at, "tool_call_id"), kind="tool")
                 open_calls.remove(part.id)
             else:
                 open_calls.pop(0)

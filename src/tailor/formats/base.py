@@ -19,13 +19,18 @@ Path = tuple[str | int, ...]
 
 
 class Malformed(Exception):
-    """A row that cannot be used: `what` is wrong, `at` which value of the row, and the remedy."""
+    """A row that cannot be used: `what` is wrong, `at` which value of the row, the remedy, and the `kind` of fault.
 
-    def __init__(self, what: str, at: Path = (), fix: str = "") -> None:
+    Kinds: `syntax`, `encoding`, `repeated-key`, `shape` (keys and types), `mixed` (the shape of another file), `cells`,
+    `role`, `order`, `tool`, `empty`, `unanswered`. `tailor check` has one rule for each.
+    """
+
+    def __init__(self, what: str, at: Path = (), fix: str = "", kind: str = "shape") -> None:
         super().__init__(what)
         self.what = what
         self.at = at
         self.fix = fix
+        self.kind = kind
 
 
 class Format(Protocol):
