@@ -18,13 +18,14 @@ MODULES = {
     for path in sorted(SRC.rglob("*.py"))
 }
 
-GROUND = {"errors", "records", "plugins", "config", "run"}
+GROUND = {"errors", "records", "plugins", "config", "disk", "run"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "records": {"errors"},
     "plugins": {"errors"},
     "config": {"errors"},
-    "run": {"errors", "records", "config"},
+    "disk": {"errors"},
+    "run": {"errors", "records", "config", "disk"},
     "environment": set(),
     "examples": GROUND,
     "formats": GROUND,

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from tailor.config import resolve
 from tailor.errors import ResourceError, RunError
-from tailor.run import Run, write_atomic
+from tailor.run import Run
 
 
 class Point(Struct):
@@ -97,14 +97,24 @@ def test_a_failed_write_leaves_the_old_document(run: Run, monkeypatch: pytest.Mo
     assert not list(run.path.glob(".*"))
 
 
-def test_space_is_asked_for_before_it_is_needed(run: Run) -> None:
-    run.need_space(1)
-    with pytest.raises(ResourceError, match="MB are needed"):
-        run.need_space(10**18)
+def test_a_folder_is_a_run_only_once_its_settings_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = resolve(None, {"run.out": str(tmp_path / "run")})
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Run, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        Run.create(config)
+    with pytest.raises(RunError, match="there is no run in this folder"):
+        Run.open(tmp_path / "run")
+    assert Run.create(config).config == config
 
 
-def test_write_atomic_replaces_all_at_once(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "file"
-    write_atomic(path, b"one")
-    write_atomic(path, b"two")
-    assert path.read_bytes() == b"two" and [p.name for p in path.parent.iterdir()] == ["file"]
+def test_the_lock_tidies_up_after_a_killed_process(run: Run) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    (run.path / f".verdict.json.{gone.pid}.tmp").write_bytes(b"{")
+    (run.path / "checkpoints" / f".step-00000003.{gone.pid}.tmp").mkdir(parents=True)
+    (run.path / ".merged.1.tmp").mkdir()  # of a process that lives
+    (run.path / "events.jsonl").write_bytes(b'{"event":"one"}\n{"eve')
+    with run.locked():
+        run.event("two")
+    assert {path.name for path in run.path.rglob(".*")} == {".merged.1.tmp"}
+    assert [line["event"] for line in run.lines("events.jsonl")] == ["one", "two"]

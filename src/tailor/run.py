@@ -10,16 +10,14 @@
     scores/ARM.jsonl          one line a held-out row
     verdict.json report.html  the end
 
-Files that are replaced are replaced atomically (written beside, fsynced, renamed), so a reader never sees half of one.
+Files and folders that are replaced are replaced whole (`disk.py`), so a reader never sees half of one.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
-import shutil
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -28,46 +26,11 @@ from typing import Any, TypeVar, overload
 import msgspec
 
 from tailor.config import RunConfig, to_toml, validate
-from tailor.errors import ResourceError, RunError
+from tailor.disk import disk_errors, sweep, sync, write_atomic
+from tailor.errors import RunError
 from tailor.records import Verdict
 
 T = TypeVar("T")
-
-
-@contextlib.contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Turns the system's refusals to write below `path` into errors that say what to do."""
-    try:
-        yield
-    except OSError as error:
-        where = str(path)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise ResourceError("the disk is full", where=where, fix="free space or choose another --out") from error
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-            raise ResourceError("this folder cannot be written", where=where, fix="choose another --out") from error
-        if error.errno in (errno.ENOENT, errno.EINVAL):
-            raise ResourceError("this folder cannot be made", where=where, fix="choose another --out") from error
-        if error.errno in (errno.EEXIST, errno.ENOTDIR):
-            raise ResourceError(
-                "a file stands where a folder should be", where=where, fix="choose another --out"
-            ) from error
-        raise
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Replace `path` by `data`: all of it or nothing, also when the machine dies."""
-    with disk_errors(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            with open(staged, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            staged.replace(path)
-        except BaseException:
-            staged.unlink(missing_ok=True)
-            raise
 
 
 def to_json(value: Any) -> bytes:
@@ -99,17 +62,22 @@ class Run:
         else:
             path = _next_free(Path("runs"), name)
         run = cls(path)
-        run.write("config.json", config.model_dump(mode="json"))
         write_atomic(path / "recipe.toml", to_toml(config, Path()).encode())
+        run.write("config.json", config.model_dump(mode="json"))  # last: with it, a run stands here
         return run
 
     @classmethod
     def open(cls, path: str | Path) -> Run:
         """The run at `path` (or `runs/path`). Raises RunError where there is none."""
         for folder in (Path(path), Path("runs") / path):
-            if (folder / "recipe.toml").exists():
+            if (folder / "config.json").exists() and (folder / "recipe.toml").exists():
                 return cls(folder)
         raise RunError("there is no run in this folder", where=str(path), fix="`tailor runs` lists what there is")
+
+    def reconfigure(self, config: RunConfig) -> None:
+        """Replace the settings by `config`, in which something that was left open is chosen."""
+        write_atomic(self.path / "recipe.toml", to_toml(config, Path()).encode())
+        self.write("config.json", config.model_dump(mode="json"))
 
     @property
     def config(self) -> RunConfig:
@@ -132,7 +100,13 @@ class Run:
             file.truncate(0)
             file.write(f"pid {os.getpid()}")
             file.flush()
+            self._tidy()
             yield
+
+    def _tidy(self) -> None:
+        """Takes away what a killed process left half written."""
+        sweep(self.path)
+        self.mend("events.jsonl")
 
     @property
     def busy(self) -> bool:
@@ -145,6 +119,11 @@ class Run:
             except BlockingIOError:
                 return True
         return False
+
+    @property
+    def verb(self) -> str:
+        """What it was begun by: `fit` or `train`; the latter, too, where it was killed before that was written."""
+        return str(self.read("environment.json")["verb"]) if self.has("environment.json") else "train"
 
     # ------------------------------------------------------------------------------------------ documents
 
@@ -223,6 +202,12 @@ class Run:
             with disk_errors(path.parent):
                 os.truncate(path, size)
 
+    def sync(self, name: str) -> None:
+        """Wait until the file `name` is on the disk itself, so that what is written next can rely on it."""
+        if self.has(name):
+            with disk_errors(self.path):
+                sync(self.path / name)
+
     # ------------------------------------------------------------------------------------------ what happens
 
     def state(self, phase: str, **facts: Any) -> None:
@@ -245,16 +230,6 @@ class Run:
     def clear_cancel(self) -> None:
         """Take the cancel mark away, before going on."""
         (self.path / "cancel").unlink(missing_ok=True)
-
-    def need_space(self, size: int) -> None:
-        """Raises ResourceError unless `size` bytes and half as many again are free where the run stands."""
-        free = shutil.disk_usage(self.path).free
-        if free < 1.5 * size:
-            raise ResourceError(
-                f"{free / 1e6:,.0f} MB are free on this disk and {1.5 * size / 1e6:,.0f} MB are needed to save safely",
-                where=str(self.path),
-                fix="free space or choose another --out",
-            )
 
     # ------------------------------------------------------------------------------------------ the end
 

@@ -30,9 +30,9 @@ def command(
     from rich.console import Console
 
     from tailor import formats, plugins, render
+    from tailor.disk import write_atomic
     from tailor.errors import DataError
     from tailor.render import show
-    from tailor.run import write_atomic
     from tailor.weights.locate import locate
 
     aside = Console(stderr=True, highlight=False)

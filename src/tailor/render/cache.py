@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tailor.run import write_atomic
+from tailor.disk import write_atomic
 
 MAGIC = b"tailor rows 1\n\0\0"
 HEAD = len(MAGIC) + 16

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tailor.disk import write_atomic
 from tailor.report.page import render
-from tailor.run import Run, write_atomic
+from tailor.run import Run
 
 __all__ = ["render", "write"]
 

@@ -1,35 +1,42 @@
 """Checkpoints that a crash cannot spoil.
 
-A checkpoint is a folder `checkpoints/step-00000120/` with `trainable.safetensors`, `optimizer.safetensors`,
-`state.json` and `manifest.json` (size and SHA-256 of each). It is written beside its place, synced, and renamed into
-it, so it is there whole or not at all; the newest *valid* one wins. Nothing is ever pickled.
+A checkpoint is a folder `checkpoints/step-00000120/` with `trainable.safetensors`, `optimizer.safetensors` and
+`optimizer.json` (the optimiser's tensors and plain values by parameter, the random states), `state.json`, and
+`manifest.json` (size and SHA-256 of each). It is written beside its place, synced, and renamed into it, so it is there
+whole or not at all; the newest *valid* one wins. Nothing is ever pickled.
+
+A full disk stops the run: its last checkpoint stands, and going on would only spend hours on what cannot be kept.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import torch
 from msgspec import Struct
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from tailor.disk import need_space, replaced
 from tailor.errors import RunError
-from tailor.run import Run, disk_errors, to_json
+from tailor.run import Run, to_json
 
 NAME = re.compile(r"step-(\d{8})")
+LOGS = ("metrics.jsonl", "timings.jsonl")
 Parameters = Mapping[str, torch.nn.Parameter]
 
 
 class State(Struct):
-    """Where a run stands; all that is needed to go on exactly, beside the tensors."""
+    """Where a run stands; all that is needed to go on exactly, beside the tensors.
+
+    The order of the rows needs no more than `step`: a batch is a function of the seed and the step (`train/source.py`).
+    `plan` is the schedule that the steps so far were taken by.
+    """
 
     step: int = 0
     tokens: int = 0
@@ -40,53 +47,64 @@ class State(Struct):
     finished: bool = False
     metrics_size: int = 0
     timings_size: int = 0
+    plan: dict[str, Any] = {}
 
 
 def save(run: Run, state: State, parameters: Parameters, optimizer: torch.optim.Optimizer, keep_last: int) -> Path:
-    """Writes the checkpoint of `state.step` and removes those that are neither the best nor among the last."""
-    tensors = {name: parameter.detach().contiguous().cpu() for name, parameter in parameters.items()}
-    moments = _moments(parameters, optimizer)
-    run.need_space(sum(t.nbytes for t in [*tensors.values(), *moments.values()]))
-    state.metrics_size, state.timings_size = run.size("metrics.jsonl"), run.size("timings.jsonl")
-    folder = run.path / "checkpoints"
-    target = folder / f"step-{state.step:08d}"
-    staged = folder / f".step-{state.step:08d}.tmp"
-    with disk_errors(folder):
-        shutil.rmtree(staged, ignore_errors=True)
-        staged.mkdir(parents=True)
-        try:
-            save_file(tensors, staged / "trainable.safetensors")
-            save_file(moments | _random_states(), staged / "optimizer.safetensors")
-            (staged / "state.json").write_bytes(to_json(state))
-            (staged / "manifest.json").write_bytes(to_json(_manifest(staged)))
-            for path in [*staged.iterdir(), staged]:
-                _sync(path)
-            shutil.rmtree(target, ignore_errors=True)
-            staged.rename(target)
-            _sync(folder)
-        except BaseException:
-            shutil.rmtree(staged, ignore_errors=True)
-            raise
-    for step, path in _all(run)[: -keep_last or None]:
+    """Writes the checkpoint of `state.step` and removes those that are neither the best nor among the last.
+
+    Raises ResourceError where the disk is full; what stood there before still stands.
+    """
+    tensors = {name: _plain(parameter) for name, parameter in parameters.items()}
+    moments, values = _optimizer_state(parameters, optimizer)
+    need_space(run.path, sum(t.nbytes for t in [*tensors.values(), *moments.values()]))
+    for log in LOGS:
+        run.sync(log)  # a checkpoint must not outlive the lines that it counts
+    state.metrics_size, state.timings_size = (run.size(log) for log in LOGS)
+    target = _path(run, state.step)
+    with replaced(target) as staged:
+        save_file(tensors, staged / "trainable.safetensors")
+        save_file(moments | _random_states(parameters), staged / "optimizer.safetensors")
+        (staged / "optimizer.json").write_bytes(to_json(values))
+        (staged / "state.json").write_bytes(to_json(state))
+        (staged / "manifest.json").write_bytes(to_json(_manifest(staged)))
+    for step, path in _all(run)[:-keep_last]:
         if step not in (state.best_step, state.step):
             shutil.rmtree(path, ignore_errors=True)
     return target
 
 
-def resume(run: Run, parameters: Parameters, optimizer: torch.optim.Optimizer) -> State:
-    """Puts the newest valid checkpoint back and cuts the run's logs to it; a fresh State where there is none."""
-    for _, path in reversed(_all(run)):
-        if not _valid(path):
-            run.event("damaged-checkpoint", path=path.name)
+def resume(
+    run: Run,
+    parameters: Parameters,
+    optimizer: torch.optim.Optimizer,
+    say: Callable[[str], None] = lambda text: None,
+) -> State:
+    """Puts the newest valid checkpoint back and cuts the run's logs to it; a fresh State where there is none at all.
+
+    A damaged one is passed over, which is said aloud and recorded. Raises RunError where all are damaged.
+    """
+    state, passed = State(), []
+    for step, path in reversed(_all(run)):
+        fault = _fault(run, path)
+        if fault:
+            passed.append(path)
+            run.event("damaged-checkpoint", path=path.name, fault=fault)
+            say(f"the checkpoint of step {step:,} is passed over: {fault}")
             continue
-        state = msgspec.json.decode((path / "state.json").read_bytes(), type=State)
+        state = _state(path)
         _load_parameters(path, parameters)
-        saved = load_file(path / "optimizer.safetensors")
-        _set_random_states(saved)
-        _set_moments(parameters, optimizer, saved, state.step)
+        _load_optimizer(path, parameters, optimizer)
         break
     else:
-        state = State()
+        if passed:
+            raise RunError(
+                f"none of the {len(passed)} checkpoints can be used",
+                where=str(run.path / "checkpoints"),
+                fix=f"bring the files back, or train again: tailor train --recipe {run.path}/recipe.toml --out NEW",
+            )
+    for path in passed:
+        shutil.rmtree(path, ignore_errors=True)
     run.cut("metrics.jsonl", state.metrics_size)
     run.cut("timings.jsonl", state.timings_size)
     return state
@@ -94,55 +112,80 @@ def resume(run: Run, parameters: Parameters, optimizer: torch.optim.Optimizer) -
 
 def load_best(run: Run, state: State, parameters: Parameters) -> None:
     """Puts the parameters of the best step back. Raises RunError where its checkpoint is gone or damaged."""
-    path = run.path / "checkpoints" / f"step-{state.best_step:08d}"
-    if not path.exists() or not _valid(path):
+    path = _path(run, state.best_step)
+    if not _intact(path):
         raise RunError("the best checkpoint is gone or damaged", where=str(path), fix="train again into a new --out")
     _load_parameters(path, parameters)
 
 
+# ---------------------------------------------------------------------------------------------------- tensors
+
+
 def _load_parameters(path: Path, parameters: Parameters) -> None:
     saved = load_file(path / "trainable.safetensors")
-    if saved.keys() != parameters.keys():
+    if {name: t.shape for name, t in saved.items()} != {name: p.shape for name, p in parameters.items()}:
         raise RunError("the checkpoint holds other parameters than this model trains", where=str(path))
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(saved[name])
 
 
-def _moments(parameters: Parameters, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    """AdamW's two moments by the parameter's name."""
-    return {
-        f"{key}:{name}": optimizer.state[parameter][key].detach().contiguous().cpu()
-        for name, parameter in parameters.items()
-        if parameter in optimizer.state
-        for key in ("exp_avg", "exp_avg_sq")
-    }
+def _optimizer_state(
+    parameters: Parameters, optimizer: torch.optim.Optimizer
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """What any optimiser keeps of each parameter, as `what:parameter`: its tensors, and its plain values."""
+    order, state = _order(parameters, optimizer), optimizer.state_dict()["state"]
+    kept = {f"{key}:{order[index]}": value for index, held in state.items() for key, value in held.items()}
+    tensors = {name: _plain(value) for name, value in kept.items() if isinstance(value, torch.Tensor)}
+    return tensors, {name: value for name, value in kept.items() if name not in tensors}
 
 
-def _set_moments(
-    parameters: Parameters, optimizer: torch.optim.Optimizer, saved: Mapping[str, torch.Tensor], step: int
-) -> None:
-    for name, parameter in parameters.items():
-        if f"exp_avg:{name}" in saved:
-            optimizer.state[parameter] = {
-                "step": torch.tensor(float(step), device=parameter.device),
-                "exp_avg": saved[f"exp_avg:{name}"].to(parameter.device),
-                "exp_avg_sq": saved[f"exp_avg_sq:{name}"].to(parameter.device),
-            }
+def _load_optimizer(path: Path, parameters: Parameters, optimizer: torch.optim.Optimizer) -> None:
+    """Puts the optimiser's state and the random states back."""
+    saved = load_file(path / "optimizer.safetensors")
+    _set_random_states({key: saved.pop(key) for key in list(saved) if key.startswith("rng:")}, parameters)
+    state: dict[int, dict[str, Any]] = {}
+    places = {name: index for index, name in enumerate(_order(parameters, optimizer))}
+    for name, value in {**saved, **msgspec.json.decode((path / "optimizer.json").read_bytes())}.items():
+        key, _, parameter = name.partition(":")
+        state.setdefault(places[parameter], {})[key] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def _random_states() -> dict[str, torch.Tensor]:
+def _order(parameters: Parameters, optimizer: torch.optim.Optimizer) -> list[str]:
+    """Names of the parameters in the order by which an optimiser's `state_dict` counts them."""
+    names = {id(parameter): name for name, parameter in parameters.items()}
+    return [names[id(parameter)] for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def _random_states(parameters: Parameters) -> dict[str, torch.Tensor]:
     """The generators that dropout draws from."""
-    states = {"rng:cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states["rng:cuda"] = torch.cuda.get_rng_state()
-    return states
+    device = _device(parameters)
+    gpu = {"rng:cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {}
+    return {"rng:cpu": torch.get_rng_state(), **gpu}
 
 
-def _set_random_states(saved: Mapping[str, torch.Tensor]) -> None:
+def _set_random_states(saved: Mapping[str, torch.Tensor], parameters: Parameters) -> None:
     torch.set_rng_state(saved["rng:cpu"])
-    if "rng:cuda" in saved and torch.cuda.is_available():
-        torch.cuda.set_rng_state(saved["rng:cuda"])
+    device = _device(parameters)
+    if "rng:cuda" in saved and device.type == "cuda":
+        torch.cuda.set_rng_state(saved["rng:cuda"], device)
+
+
+def _device(parameters: Parameters) -> torch.device:
+    return next(iter(parameters.values())).device
+
+
+def _plain(tensor: torch.Tensor) -> torch.Tensor:
+    """`tensor` as safetensors takes it."""
+    return tensor.detach().contiguous().cpu()
+
+
+# ---------------------------------------------------------------------------------------------------- folders
+
+
+def _path(run: Run, step: int) -> Path:
+    return run.path / "checkpoints" / f"step-{step:08d}"
 
 
 def _all(run: Run) -> list[tuple[int, Path]]:
@@ -150,6 +193,22 @@ def _all(run: Run) -> list[tuple[int, Path]]:
     if not folder.exists():
         return []
     return sorted((int(found[1]), path) for path in folder.iterdir() if (found := NAME.fullmatch(path.name)))
+
+
+def _state(path: Path) -> State:
+    return msgspec.json.decode((path / "state.json").read_bytes(), type=State)
+
+
+def _fault(run: Run, path: Path) -> str:
+    """Why the run cannot go on from the checkpoint at `path`; empty where it can."""
+    if not _intact(path):
+        return "its files are not as they were written"
+    state = _state(path)
+    if any(run.size(log) < size for log, size in zip(LOGS, (state.metrics_size, state.timings_size))):
+        return "the run's log is shorter than it was then"
+    if state.best_step not in (0, state.step) and not _intact(_path(run, state.best_step)):
+        return f"the checkpoint of step {state.best_step:,}, the best by then, is gone or damaged"
+    return ""
 
 
 def _manifest(folder: Path) -> dict[str, dict[str, int | str]]:
@@ -160,21 +219,14 @@ def _manifest(folder: Path) -> dict[str, dict[str, int | str]]:
     }
 
 
-def _valid(folder: Path) -> bool:
+def _intact(folder: Path) -> bool:
+    """Whether the files of a checkpoint are those that its manifest names."""
     try:
-        return bool(json.loads((folder / "manifest.json").read_bytes()) == _manifest(folder))
-    except (OSError, ValueError, SafetensorError):
+        return bool(msgspec.json.decode((folder / "manifest.json").read_bytes()) == _manifest(folder))
+    except (OSError, ValueError):
         return False
 
 
 def _sha256(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -53,7 +53,7 @@ def train(
     step = Step(run, loaded, parameters, share=_share(run, loaded, source, say), max_grad_norm=plan.max_grad_norm)
 
     torch.manual_seed(config.run.seed)
-    state = checkpoint.resume(run, parameters, optimizer)
+    state = checkpoint.resume(run, parameters, optimizer, say)
     watch = Watch(run, plan, state, judged=bool(source.validation))
     run.event("training", step=state.step, adapter=adapter, notes=loaded.notes, **plan.facts())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from tailor.disk import replaced
 from tailor.errors import ModelError
-from tailor.run import disk_errors
 from tailor.weights.load import Loaded, hushed
 
 ADAPTER = "adapter_model.safetensors"
@@ -27,23 +26,18 @@ def save(loaded: Loaded, folder: Path, template: str = "") -> None:
     LoRA: `adapter_config.json` and `adapter_model.safetensors` as PEFT writes them. Full tuning: the whole model as
     transformers writes it, fp32 as it was trained. The folder appears whole or not at all. Raises ResourceError.
     """
-    with disk_errors(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        staged = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-        shutil.rmtree(staged, ignore_errors=True)
-        staged.mkdir()
-        try:
-            _write(loaded, staged)
-            for pattern in COMPANIONS:
-                for path in loaded.folder.glob(pattern):
-                    shutil.copy2(path, staged / path.name)
-            if template and not (staged / "chat_template.jinja").exists():
-                (staged / "chat_template.jinja").write_text(template, encoding="utf-8")
-            shutil.rmtree(folder, ignore_errors=True)
-            staged.replace(folder)
-        except BaseException:
-            shutil.rmtree(staged, ignore_errors=True)
-            raise
+    with replaced(folder) as staged:
+        _write(loaded, staged)
+        add_companions(loaded.folder, staged, template)
+
+
+def add_companions(source: Path, folder: Path, template: str = "") -> None:
+    """Copy the tokenizer and template files of the model in `source` to `folder`; `template` where it has none."""
+    for pattern in COMPANIONS:
+        for path in source.glob(pattern):
+            shutil.copy2(path, folder / path.name)
+    if template and not (folder / "chat_template.jinja").exists():
+        (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
 
 
 def restore(loaded: Loaded, folder: Path) -> None:
