@@ -71,6 +71,19 @@ class DataConfig(Settings):
     max_validation: int = Field(500, ge=1)  # more rows rank checkpoints no better and cost time at every look
 
 
+class CheckConfig(Settings):
+    """Which defects are looked for, and how they are told; the rules are in `docs/rules.md`."""
+
+    select: tuple[str, ...] = ()
+    """Codes, beginnings of codes (`D`) or names of the rules to run; all where none are given."""
+    ignore: tuple[str, ...] = ()
+    """The same for rules to leave out."""
+    near: float = Field(0.8, gt=0.5, le=1)  # above it pairs read as one text; at 0.7 differing names and numbers pass
+    """Share of common pieces (Jaccard) from which two texts are near duplicates, what all rows share taken off."""
+    show: int = Field(5, ge=1)  # what a person reads of one rule before mending it
+    """Findings of one rule that are printed; the rest is counted."""
+
+
 class AdapterConfig(Settings):
     """What is trained; names as PEFT uses them."""
 
@@ -153,6 +166,7 @@ class RunConfig(Settings):
 
     model: ModelConfig = ModelConfig()
     data: DataConfig = DataConfig()
+    check: CheckConfig = CheckConfig()
     method: dict[str, Any] = Field(default_factory=lambda: {"type": "sft"})
     adapter: AdapterConfig = AdapterConfig()
     optim: OptimConfig = OptimConfig()

@@ -167,7 +167,10 @@ class Ledger(Struct):
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """One defect of the data: rule code, severity, the rows it was seen in, and the proposed fix."""
+    """One defect of the data: rule code, severity, the rows it was seen in, and the proposed fix.
+
+    Where in the first row it stands: `column` from 1 where the reader knows it, else `at`, the piece of text itself.
+    """
 
     code: str
     severity: Literal["block", "warn", "inform"]
@@ -175,6 +178,8 @@ class Finding(Struct, frozen=True, kw_only=True):
     rows: tuple[Source, ...] = ()
     evidence: str = ""
     fix: str = ""
+    column: int = 0
+    at: str = ""
 
 
 # ------------------------------------------------------------------------------------------------ Datum, Tree

@@ -50,6 +50,8 @@ SETTINGS = {
     "columns": "data.map",
     "max_bad": "data.max_bad",
     "over_length": "data.over_length",
+    "select": "check.select",
+    "ignore": "check.ignore",
     "model": "model.name",
     "method": "method.type",
     "adapter": "adapter.type",

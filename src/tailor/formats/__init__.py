@@ -18,10 +18,11 @@ from dataclasses import dataclass, field, replace
 from tailor.errors import ConfigError, DataError, Problem, did_you_mean
 from tailor.formats._detect import shapes
 from tailor.formats._file import FileReading, Options, read_file, stream_file
+from tailor.formats._layout import Layout, layout
 from tailor.formats._paths import inputs
 from tailor.records import Example, Progress, Source, quiet
 
-__all__ = ["Reading", "inputs", "read", "stream"]
+__all__ = ["Layout", "Reading", "inputs", "layout", "read", "stream"]
 
 
 @dataclass(slots=True)

@@ -23,12 +23,17 @@ _BATCH = 1024
 
 @dataclass(slots=True)
 class TableRecord:
-    """One row of a table, at `line` (its number in a Parquet file); `fault` is set where its cells do not fit."""
+    """One row of a table, at `line` (its number in a Parquet file); `fault` is set where its cells do not fit.
+
+    In a CSV file it takes the bytes from `start` to `end`, its last line end left out.
+    """
 
     file: str
     line: int
     cells: dict[str, Any]
     fault: Malformed | None = None
+    start: int = 0
+    end: int = 0
 
     @property
     def size(self) -> int:
@@ -88,12 +93,14 @@ def csv_records(chunks: Chunks, mapped: Sequence[str], note: list[str]) -> Itera
     """
     csv.field_size_limit(LONGEST_ROW)
     text = _Text(chunks)
-    delimiter = "\t" if chunks.name.lower().removesuffix(".gz").endswith((".tsv", ".tab")) else _delimiter(chunks.head)
+    delimiter = (
+        "\t" if chunks.name.lower().removesuffix(".gz").endswith((".tsv", ".tab")) else delimiter_of(chunks.head)
+    )
     reader = csv.reader(text, delimiter=delimiter, strict=True)
     columns: list[str] | None = None
     empty = 0
     while True:
-        line = text.number + 1
+        line, start = text.number + 1, text.offset
         text.wrong = None
         try:
             cells = next(reader, None)
@@ -112,10 +119,11 @@ def csv_records(chunks: Chunks, mapped: Sequence[str], note: list[str]) -> Itera
             columns = _header(cells, f"{chunks.name}:{line}", mapped)
         elif len(cells) != len(columns) and wrong is None:
             what = f"{len(cells)} cells where the first line names {len(columns)} columns"
-            yield TableRecord(chunks.name, line, {}, Malformed(what, (), _quote_hint(delimiter), "cells"))
+            fault = Malformed(what, (), _quote_hint(delimiter), "cells")
+            yield TableRecord(chunks.name, line, {}, fault, start, text.offset - 1)
         else:
             values = dict(zip(columns, [cell or None for cell in cells]))
-            yield TableRecord(chunks.name, line, values, wrong)
+            yield TableRecord(chunks.name, line, values, wrong, start, text.offset - 1)
     if empty:
         note.append(f"{empty:,} rows of empty cells passed over")
 
@@ -131,7 +139,8 @@ def _csv_fault(file: str, line: int, reached: int, error: csv.Error) -> Unreadab
     return Unreadable(f"{file}:{reached}", f"not valid CSV: {error}", fix)
 
 
-def _delimiter(head: bytes) -> str:
+def delimiter_of(head: bytes) -> str:
+    """The delimiter that the first line of a CSV file has most of."""
     unquoted = re.sub(r'"[^"]*"', "", head.decode("utf-8", "replace").partition("\n")[0])
     return max(",;\t|", key=unquoted.count)
 

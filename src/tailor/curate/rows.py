@@ -1,0 +1,113 @@
+"""One row as the rules see it: an Example with what several rules ask of it, worked out once."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from tailor.records import Example, Message, Reasoning, Role, Text, ToolCall, ToolResult
+
+_json = msgspec.json.Encoder(order="sorted").encode
+
+
+def plain(text: str) -> str:
+    """The text after NFKC, casefolding and collapsing of white space: what counts as the same text."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    return " ".join(text.casefold().split())
+
+
+def key(*texts: str) -> int:
+    """A 64-bit hash of texts, the same on every machine."""
+    digest = hashlib.blake2b("\0".join(texts).encode("utf-8", "surrogatepass"), digest_size=8)
+    return int.from_bytes(digest.digest(), "little")
+
+
+class Row:
+    """An Example and what is shared about it.
+
+    example   the row as the user meant it; `example.source` is its place
+    index     its number in the corpus, from 0
+    against   whether it is of the held-out rows (`--against`)
+    prompt    all text before the answer, turns joined by a line end, system prompt included
+    answer    what is to be learned: text and calls of the last assistant turn (the chosen one of a pair, the text of a
+              `text` row); empty for a row that has none
+    plain_prompt, plain_answer   the same after `plain`
+    """
+
+    __slots__ = ("_plain_answer", "_plain_prompt", "against", "answer", "example", "index", "prompt")
+
+    def __init__(self, example: Example, index: int = 0, against: bool = False) -> None:
+        self.example = example
+        self.index = index
+        self.against = against
+        self.prompt = "\n".join([_words(message) for message in example.prompt])
+        kind = example.kind
+        if kind == "text":
+            self.answer = example.text
+        else:
+            turns = example.chosen if kind == "pair" else example.messages if kind in ("chat", "rated") else ()
+            self.answer = _words(turns[-1]) if turns else ""
+        self._plain_prompt: str | None = None
+        self._plain_answer: str | None = None
+
+    @property
+    def plain_prompt(self) -> str:
+        """The prompt after `plain`."""
+        if self._plain_prompt is None:
+            self._plain_prompt = plain(self.prompt)
+        return self._plain_prompt
+
+    @property
+    def plain_answer(self) -> str:
+        """The answer after `plain`."""
+        if self._plain_answer is None:
+            self._plain_answer = plain(self.answer)
+        return self._plain_answer
+
+    def excerpt(self, room: int = 60) -> str:
+        """The end of the prompt and the beginning of the answer on one line: how a row is shown as evidence."""
+        asked = " ".join(self.prompt[-4 * room :].split())
+        given = " ".join(self.answer[: 4 * room].split())
+        asked = asked if len(asked) <= room else f"…{asked[1 - room :]}"
+        given = given if len(given) <= room else f"{given[: room - 1]}…"
+        return f"{asked} → {given}" if asked and given else asked or given
+
+    @property
+    def turns(self) -> Sequence[Message]:
+        """Every turn of the row: the history, then the chosen and the rejected ones of a pair."""
+        example = self.example
+        return (*example.messages, *example.chosen, *example.rejected) if example.chosen else example.messages
+
+    @property
+    def texts(self) -> Iterator[tuple[Role | str, str]]:
+        """(role, text) of every piece of text in the row, as it stands there; the role of a `text` row is `text`."""
+        for message in self.turns:
+            for part in message.parts:
+                if type(part) is Text or type(part) is Reasoning:
+                    yield message.role, part.text
+                elif type(part) is ToolResult:
+                    yield message.role, part.content
+        if self.example.text:
+            yield "text", self.example.text
+
+
+def _words(message: Message) -> str:
+    """All that a turn says: its text, reasoning, calls (as JSON) and results."""
+    parts = message.parts
+    if len(parts) == 1 and type(parts[0]) is Text:
+        return parts[0].text
+    said = []
+    for part in parts:
+        if isinstance(part, Text | Reasoning):
+            said.append(part.text)
+        elif isinstance(part, ToolCall):
+            said.append(_json({"name": part.name, "arguments": part.arguments}).decode())
+        elif isinstance(part, ToolResult):
+            said.append(part.content)
+        else:
+            said.append(part.source)
+    return "\n".join(said)

@@ -1,0 +1,92 @@
+"""The rules of rows that the reader refuses (F and R): each kind of fault has a rule of its own."""
+
+from __future__ import annotations
+
+from tailor.testing.rules import RuleContract, chat, pair
+
+GOOD = [pair("one?", "1"), pair("two?", "2")]
+
+
+class TestNotJson(RuleContract):
+    name = "not-json"
+    fires = {
+        "cut off": ([*GOOD, '{"prompt": "a"'], {3}),
+        "python": ([*GOOD, "{'prompt': 'a', 'completion': None}"], {3}),
+        "not a number": ([*GOOD, '{"prompt": "a", "completion": NaN}'], {3}),
+        "half a surrogate pair": ([*GOOD, '{"prompt": "a", "completion": "\\ud83d"}'], {3}),
+    }
+    silent = {"json": GOOD}
+
+
+class TestRepeatedKey(RuleContract):
+    name = "repeated-key"
+    fires = {"twice": ([*GOOD, '{"prompt": "a", "prompt": "b", "completion": "c"}'], {3})}
+    silent = {"once in each object": [*GOOD, {"prompt": "a", "completion": "b", "meta": {"prompt": "x"}}]}
+
+
+class TestWrongShape(RuleContract):
+    name = "wrong-shape"
+    fires = {
+        "misspelt key": ([*GOOD, {"promt": "a", "completion": "b"}], {3}),
+        "a list for text": ([*GOOD, {"prompt": "a", "completion": {"b": 1}}], {3}),
+    }
+    silent = {"text": GOOD}
+
+
+class TestMixedShapes(RuleContract):
+    name = "mixed-shapes"
+    fires = {"a chat among pairs": ([*GOOD, chat(("user", "a"), ("assistant", "b"))], {3})}
+    silent = {"one shape": GOOD}
+
+
+class TestNothingInIt(RuleContract):
+    name = "nothing-in-it"
+    fires = {
+        "no messages": ([chat(("user", "a"), ("assistant", "b")), chat()], {2}),
+        "no content": ([chat(("user", "a"), ("assistant", "b")), {"messages": [{"role": "user"}]}], {2}),
+    }
+    silent = {"all said": [chat(("user", "a"), ("assistant", "b"))]}
+
+
+class TestUnknownRole(RuleContract):
+    name = "unknown-role"
+    fires = {
+        "misspelt": ([chat(("user", "a"), ("assistant", "b")), chat(("usr", "a"), ("assistant", "b"))], {2}),
+        "missing": ([chat(("user", "a"), ("assistant", "b")), {"messages": [{"content": "a"}]}], {2}),
+    }
+    silent = {"known": [chat(("system", "s"), ("user", "a"), ("assistant", "b"))]}
+
+
+class TestTurnsOutOfOrder(RuleContract):
+    name = "turns-out-of-order"
+    fires = {
+        "two answers": ([chat(("user", "a"), ("assistant", "b"), ("assistant", "c"))] * 2, {1, 2}),
+        "system alone": ([chat(("user", "a"), ("assistant", "b")), chat(("system", "a"))], {2}),
+    }
+    silent = {"in turn": [chat(("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d"))]}
+
+
+class TestToolTurns(RuleContract):
+    name = "tool-turns"
+    fires = {"a result without a call": ([chat(("user", "a"), ("tool", "b"), ("assistant", "c"))], {1})}
+    silent = {
+        "call and result": [
+            {
+                "messages": [
+                    {"role": "user", "content": "a"},
+                    {"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{}"}}]},
+                    {"role": "tool", "tool_call_id": "1", "content": "r"},
+                    {"role": "assistant", "content": "b"},
+                ]
+            }
+        ]
+    }
+
+
+class TestNoAnswer(RuleContract):
+    name = "no-answer"
+    fires = {
+        "the user speaks last": ([chat(("user", "a"), ("assistant", "b")), chat(("user", "a"))], {2}),
+        "an empty completion": ([*GOOD, pair("three?", "")], {3}),
+    }
+    silent = {"only prompts": [chat(("user", "a")), chat(("user", "b"))]}
