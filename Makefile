@@ -1,13 +1,14 @@
 # make demo    set up and run the main job on the embedded model
 # make test    set up and run the tests           make test-slow   the cases that take minutes, too
 # make check   lint, types and the house's own rules
+# make docs    docs/rules.md from the rules themselves
 
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: demo test test-slow check clean
+.PHONY: demo test test-slow check docs clean
 
 demo: $(STAMP)
 	$(BIN)/tailor fit tickets
@@ -23,6 +24,9 @@ check: $(STAMP)
 	$(BIN)/ruff format --check src tests recipes
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_house.py
+
+docs: $(STAMP)
+	$(BIN)/python -m tailor.curate.rulebook docs/rules.md
 
 # torch comes first and by itself, so that the resolver meets the pinned build and never looks for another
 $(STAMP): pyproject.toml constraints.txt

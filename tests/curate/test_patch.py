@@ -37,7 +37,7 @@ def answers(file: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("drops", [(), (0,), (5,), (1, 2, 4), (3, 4, 5), (0, 5), (0, 1, 2, 3, 4)])
+@pytest.mark.parametrize("drops", [(), (0, 5), (1, 2, 4), (0, 1, 3, 4, 5)])
 def test_a_repair_changes_what_it_names_and_the_patch_leads_back(
     name: str, drops: tuple[int, ...], tmp_path: Path
 ) -> None:
@@ -72,7 +72,7 @@ def test_several_repairs_of_one_row_follow_each_other(tmp_path: Path) -> None:
     file.write_text(LINES[0] + "\n")
     write(file, formats.layout(file), {1: [Repair("Q1", {"a0": "b"}), Repair("Q2", {"b": "c"})]}, fixed, patch)
     assert answers(fixed) == ["c"]
-    steps = [json.loads(line) for line in patch.read_text().splitlines()[1:]]
+    steps = [json.loads(line) for line in patch.read_text().rstrip("\n").split("\n")[1:]]
     assert [step["rule"] for step in steps] == ["Q1", "Q2"]
     assert steps[0]["after"] == steps[1]["before"]
     assert undo(patch).read_bytes() == file.read_bytes()

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from tailor.testing.rules import RuleContract, chat, pair
+from pathlib import Path
+
+from tailor import formats
+from tailor.config import CheckConfig
+from tailor.curate.check import Report, check
+from tailor.testing.rules import Rows, RuleContract, chat, pair
 
 GOOD = [pair("one?", "1"), pair("two?", "2")]
 
@@ -16,6 +21,33 @@ class TestNotJson(RuleContract):
         "half a surrogate pair": ([*GOOD, '{"prompt": "a", "completion": "\\ud83d"}'], {3}),
     }
     silent = {"json": GOOD}
+
+
+class TestUnreadableFile(RuleContract):
+    name = "unreadable-file"
+    fires = {"a quote that is never closed": ([], {3})}
+    silent = {"a whole file": GOOD}
+
+    def report(self, rows: Rows, folder: Path, against: Rows = (), *, workers: int = 1) -> Report:
+        text = "prompt,completion\na,b\n" + ("" if rows else '"c,d\n')
+        (folder / "rows.csv").write_text(text)
+        return check(formats.stream([str(folder / "rows.csv")]), settings=CheckConfig(select=("F001",)))
+
+
+class TestNotUtf8(RuleContract):
+    name = "not-utf8"
+    fires = {"latin-1": ([*GOOD, {"prompt": "caf\udce9", "completion": "b"}], {3})}
+    silent = {"utf-8": [*GOOD, pair("café", "b")]}
+
+
+class TestWrongNumberOfCells(RuleContract):
+    name = "wrong-number-of-cells"
+    fires = {"a comma without quotes": (["a,b", "c,d,e"], {3})}
+    silent = {"in quotes": ["a,b", 'c,"d,e"']}
+
+    def report(self, rows: Rows, folder: Path, against: Rows = (), *, workers: int = 1) -> Report:
+        (folder / "rows.csv").write_text("\n".join(["prompt,completion", *map(str, rows)]))
+        return check(formats.stream([str(folder / "rows.csv")]), settings=CheckConfig(select=("F007",)))
 
 
 class TestRepeatedKey(RuleContract):

@@ -151,7 +151,7 @@ def explain(rule: Rule, console: Console) -> None:
     console.print(Text.assemble(*head))
     console.print(Text(f"{FAMILIES[rule.code[0]]}, {rule.severity}, called {rule.name}\n", "dim"))
     console.print(Text(" ".join(rule.explanation.split("\n")) + "\n"))
-    console.print(Text(f"if ignored: {rule.cost}\nfix: {rule.fix}{' (--fix does it)' if rule.mend else ''}"))
+    console.print(Text(f"if ignored: {rule.cost}\nfix: {rule.fix}{' (--fix does it)' if rule.mend or rule.drops else ''}"))
 
 
 def visible(text: str) -> str:

@@ -19,6 +19,7 @@ and, where they help,
 
     collect(row)    what `judge` wants to know of a row beside the columns: a small value, or None for nothing
     mend(row)       the safe repair: {text of the row: text to put instead}; no entry for what stays
+    DROPS           True where its Hits say `drop`: the safe repair is to leave the row out
 
 A Row is met once, in any of several processes: a rule keeps nothing between rows.
 """
@@ -89,6 +90,7 @@ class Rule:
     judge: Callable[[Corpus], Iterable[Hit]] | None
     mend: Callable[[Row], Mapping[str, str]] | None
     problems: tuple[str, ...]
+    drops: bool
 
 
 def load(name: str) -> Rule:
@@ -108,6 +110,7 @@ def load(name: str) -> Rule:
         judge=getattr(module, "judge", None),
         mend=getattr(module, "mend", None),
         problems=getattr(module, "PROBLEMS", ()),
+        drops=getattr(module, "DROPS", False),
     )
 
 

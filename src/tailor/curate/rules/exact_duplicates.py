@@ -20,6 +20,7 @@ CODE = "D101"
 SEVERITY = "warn"
 COST = "repeated rows outweigh the others and are learned by heart"
 FIX = "keep the first copy"
+DROPS = True
 
 
 def judge(corpus: Corpus) -> Iterator[Hit]:
