@@ -159,6 +159,9 @@ class RunSettings(Settings):
     """auto: cuda where there is one, else cpu."""
     threads: int | None = Field(None, ge=1)
     """CPU threads; all cores where not given."""
+    continue_from: str | None = None
+    """A finished run whose trained weights are where this one begins; model and adapter are taken over from it, while
+    data, schedule and optimiser are new."""
 
 
 class RunConfig(Settings):
@@ -233,7 +236,7 @@ def resolve(recipe: str | Path | None = None, overrides: Mapping[str, Any] | Non
 
 def anchor(values: dict[str, Any], folder: Path) -> None:
     """Makes the paths among a recipe's values absolute, in place: they are relative to `folder`."""
-    data, evaluation, model = (values.get(section) or {} for section in ("data", "eval", "model"))
+    data, evaluation, model, run = (values.get(section) or {} for section in ("data", "eval", "model", "run"))
     for key in ("train", "validation", "test"):
         if key in data:
             data[key] = [str(folder / name) for name in data[key]]
@@ -243,6 +246,8 @@ def anchor(values: dict[str, Any], folder: Path) -> None:
         evaluation["schema_file"] = str(folder / evaluation["schema_file"])
     if (folder / model.get("name", "thimble") / "config.json").exists():
         model["name"] = str(folder / model["name"])
+    if run.get("continue_from"):
+        run["continue_from"] = str(folder / run["continue_from"])
 
 
 def to_toml(config: RunConfig, folder: Path | None = None) -> str:

@@ -62,8 +62,7 @@ class Run:
         else:
             path = _next_free(Path("runs"), name)
         run = cls(path)
-        write_atomic(path / "recipe.toml", to_toml(config, Path()).encode())
-        run.write("config.json", config.model_dump(mode="json"))  # last: with it, a run stands here
+        run.configure(config)
         return run
 
     @classmethod
@@ -74,10 +73,22 @@ class Run:
                 return cls(folder)
         raise RunError("there is no run in this folder", where=str(path), fix="`tailor runs` lists what there is")
 
-    def reconfigure(self, config: RunConfig) -> None:
-        """Replace the settings by `config`, in which something that was left open is chosen."""
+    def configure(self, config: RunConfig) -> None:
+        """Write the settings, or replace them by ones in which something that was left open is chosen."""
         write_atomic(self.path / "recipe.toml", to_toml(config, Path()).encode())
-        self.write("config.json", config.model_dump(mode="json"))
+        self.write("config.json", config.model_dump(mode="json"))  # last: with it, a run stands here
+
+    @classmethod
+    def finished(cls, path: str | Path) -> Run:
+        """The run at `path`, which holds a trained model. Raises RunError where it does not yet."""
+        run = cls.open(path)
+        if not run.has("train.json"):
+            raise RunError(
+                "this run has no trained model yet",
+                where=str(run.path),
+                fix=f"finish it: tailor {run.verb} --resume {run.path}",
+            )
+        return run
 
     @property
     def config(self) -> RunConfig:

@@ -60,6 +60,7 @@ SETTINGS = {
     "seed": "run.seed",
     "device": "run.device",
     "threads": "run.threads",
+    "continue_from": "run.continue_from",
 }
 """The setting that each parameter of a verb stands for."""
 

@@ -51,7 +51,7 @@ class State(Struct):
 
 
 def save(run: Run, state: State, parameters: Parameters, optimizer: torch.optim.Optimizer, keep_last: int) -> Path:
-    """Writes the checkpoint of `state.step` and removes those that are neither the best nor among the last.
+    """Writes the checkpoint of `state.step` and removes those that are neither among the last nor the best of these.
 
     Raises ResourceError where the disk is full; what stood there before still stands.
     """
@@ -68,10 +68,18 @@ def save(run: Run, state: State, parameters: Parameters, optimizer: torch.optim.
         (staged / "optimizer.json").write_bytes(to_json(values))
         (staged / "state.json").write_bytes(to_json(state))
         (staged / "manifest.json").write_bytes(to_json(_manifest(staged)))
-    for step, path in _all(run)[:-keep_last]:
-        if step not in (state.best_step, state.step):
-            shutil.rmtree(path, ignore_errors=True)
+    _prune(run, keep_last)
     return target
+
+
+def _prune(run: Run, keep_last: int) -> None:
+    """Removes all checkpoints but the last ones and the best of each, so that any of them can be gone back to."""
+    found = _all(run)
+    last = {step for step, _ in found[-keep_last:]}
+    best = {_state(path).best_step for step, path in found if step in last}
+    for step, path in found:
+        if step not in last | best:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def resume(

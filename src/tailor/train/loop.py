@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
@@ -46,7 +47,7 @@ def train(
     loaded = loaded or load(config.model, device=config.run.device, threads=config.run.threads, seed=config.run.seed)
     renderer = render.load(loaded.folder, thinking=config.model.thinking)
     source = Source.open(run, renderer, progress=progress)
-    adapter = attach(loaded, config.adapter, seed=config.run.seed)
+    adapter = _attach(run, loaded)
     parameters = loaded.trainable()
     plan = optim.plan(config.optim, rows=len(source.train), adapter=adapter, parameters=loaded.parameters)
     optimizer = optim.adamw(parameters, plan)
@@ -90,10 +91,22 @@ def train(
 
 def tuned(run: Run, loaded: Loaded) -> Loaded:
     """Puts the saved result of `run` into a fresh copy of its base model."""
-    config = run.config
-    attach(loaded, config.adapter, seed=config.run.seed)
-    restore(loaded, run.path / ("model" if run.has("model") else "adapter"))
+    attach(loaded, run.config.adapter, seed=run.config.run.seed)
+    restore(loaded, trained(run))
     return loaded
+
+
+def trained(run: Run) -> Path:
+    """The folder with what was trained: an adapter, or a whole model."""
+    return run.path / ("model" if run.has("model") else "adapter")
+
+
+def _attach(run: Run, loaded: Loaded) -> str:
+    """Makes `loaded` trainable: afresh, or where the run that this one continues from has ended."""
+    adapter = attach(loaded, run.config.adapter, seed=run.config.run.seed)
+    if run.config.run.continue_from is not None:
+        restore(loaded, trained(Run(run.config.run.continue_from)))
+    return adapter
 
 
 def _share(run: Run, loaded: Loaded, source: Source, say: Callable[[str], None]) -> bool:

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+import msgspec
 import torch
 
+from tailor.errors import RunError
 from tailor.records import Datum
 from tailor.run import Run
 from tailor.train.checkpoint import State
@@ -68,6 +70,19 @@ class Watch:
         self.recent: deque[tuple[float, int]] = deque(maxlen=50)
         self.loss = float("nan")
         self.validation_loss: float | None = None
+        self._keep_plan()
+
+    def _keep_plan(self) -> None:
+        """A run is finished by the plan that it was begun with, or its schedule would have a break nobody sees."""
+        facts = msgspec.json.decode(msgspec.json.encode(self.plan.facts()))
+        changed = [f"{key} {was} -> {facts.get(key)}" for key, was in self.state.plan.items() if was != facts.get(key)]
+        if changed:
+            raise RunError(
+                f"this run was begun by another plan ({', '.join(changed)})",
+                where=str(self.run.path),
+                fix="finish it with the version of tailor that began it (environment.json names it), or train again",
+            )
+        self.state.plan = facts
 
     @property
     def done(self) -> bool:

@@ -21,7 +21,7 @@ from tailor.worker.story import compare_arms
 
 def completers(path: str | Path) -> tuple[Completer, Completer]:
     """(the tuned model, the model it was made from) of a finished run, from one loaded copy."""
-    run = _finished(path)
+    run = Run.finished(path)
     config = run.config
     renderer = render.load(locate(config.model.name, config.model.revision), thinking=config.model.thinking)
     loaded = Bench(run, run.read_as("choices.json", Choices), renderer, Silent()).tuned_model()
@@ -36,7 +36,7 @@ def evaluate(
     Raises DataError where the rows have no answers to compare with.
     """
     screen = screen or Silent()
-    run = _finished(path)
+    run = Run.finished(path)
     config = run.config
     ledger = Ledger()
     notes: list[str] = []
@@ -90,12 +90,3 @@ def compare(a: str | Path, b: str | Path, arm: str = "tuned") -> Difference:
         raise DataError(f"the runs are scored by different metrics: {' and '.join(sorted(metrics))}")
     left, right = (list(run.lines(scores_file(arm, "test"), Scored)) for run in runs)
     return difference(left, right, metrics.pop(), arm=str(runs[0].path), against=str(runs[1].path))
-
-
-def _finished(path: str | Path) -> Run:
-    run = Run.open(path)
-    if not run.has("train.json"):
-        raise RunError(
-            "this run has no trained model yet", where=str(run.path), fix=f"finish it: tailor fit --resume {run.path}"
-        )
-    return run

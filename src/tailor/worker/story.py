@@ -25,6 +25,7 @@ from tailor.run import Run
 from tailor.weights.load import choose_device
 from tailor.weights.locate import locate
 from tailor.worker.arms import Bench, gather, result_file, scores_file
+from tailor.worker.onward import continued, require_same_base
 from tailor.worker.rows import Choices, Verb, prepare
 from tailor.worker.screen import Screen, Silent
 
@@ -47,23 +48,41 @@ def train(data: str | Sequence[str], *, recipe: str | None = None, **settings: A
 
 def start(verb: Verb, config: RunConfig, screen: Screen | None = None) -> Run:
     """Makes a new run folder for `config` and takes it to its end."""
-    model = locate(config.model.name, config.model.revision)
+    config = continued(verb, config)
     choose_device(config.run.device)
-    files = [file.path for file in inputs([*config.data.train, *config.data.validation, *config.data.test])]
+    files = _files(config)
+    environment = _environment(verb, config)
     run = Run.create(config, _name(files[0]))
     with run.locked():
-        run.write("environment.json", describe(verb, files, model))
+        run.write("environment.json", environment)
         _go_on(run, screen or Silent())
     return run
 
 
-def resume(path: str | Path, screen: Screen | None = None) -> Run:
-    """Goes on with a run that was stopped, with the same data and settings."""
+def resume(path: str | Path, screen: Screen | None = None, verb: Verb = "fit") -> Run:
+    """Goes on with a run that was stopped, with the same data and settings.
+
+    `verb` is what it was begun by, should it have been killed before that was written.
+    """
     run = Run.open(path)
     with run.locked():
         run.clear_cancel()
+        if not run.has("environment.json"):
+            run.write("environment.json", _environment(verb, run.config))
         _go_on(run, screen or Silent())
     return run
+
+
+def _environment(verb: Verb, config: RunConfig) -> dict[str, Any]:
+    """What the run stands on. Raises ModelError where it continues from one that stood on another model."""
+    environment = describe(verb, _files(config), locate(config.model.name, config.model.revision))
+    require_same_base(config, environment["model"])
+    return environment
+
+
+def _files(config: RunConfig) -> list[Path]:
+    data = config.data
+    return [file.path for file in inputs([*data.train, *data.validation, *data.test])]
 
 
 def _go_on(run: Run, screen: Screen) -> None:
