@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tailor.errors import ConfigError, did_you_mean
 
@@ -35,6 +35,9 @@ class ModelConfig(Settings):
     """Commit or branch of a hub model."""
     dtype: Literal["auto", "bf16", "fp32"] = "auto"
     """Number type of the frozen weights and of the arithmetic; auto takes bf16 where the device multiplies it fast."""
+    quantise: Literal["none", "nf4"] = "none"
+    """nf4: linear layers are read in 4 bits (QLoRA), a quarter of the memory of bf16 at the price of speed and a
+    little accuracy; needs `tailor[qlora]`. `adapter.type = "qlora"` sets it."""
     trust_remote_code: str | None = None
     """Name of the one repository whose own code may run; off otherwise."""
     thinking: bool = False
@@ -87,18 +90,32 @@ class CheckConfig(Settings):
 class AdapterConfig(Settings):
     """What is trained; names as PEFT uses them."""
 
-    type: Literal["auto", "lora", "full"] = "auto"
-    """auto: LoRA, unless the model has under 50M parameters: there all weights train in seconds and learn more."""
+    type: Literal["auto", "lora", "qlora", "full"] = "auto"
+    """auto: LoRA, unless the model has under 50M parameters: there all weights train in seconds and learn more.
+    qlora: LoRA on a base in 4 bits, that is `lora` with `model.quantise = "nf4"`."""
     r: int = Field(16, ge=1)  # enough for style, format and labels at 100-10,000 rows; more rank rarely moves them
     lora_alpha: float = Field(32, gt=0)  # twice the rank: the field's custom, which the learning rate below assumes
     lora_dropout: float = Field(0.0, ge=0, lt=1)  # 0 keeps packing and prefix sharing exact
-    target_modules: str | tuple[str, ...] = "all-linear"  # every linear layer but the head (QLoRA, Dettmers 2023)
+    target_modules: str | tuple[str, ...] = "all-linear"
+    """Ends of module names, or one regular expression. all-linear: every linear layer but the head (QLoRA, Dettmers
+    2023) and routers."""
+    target_parameters: Literal["auto"] | tuple[str, ...] = "auto"
+    """Ends of parameter names, for weights that are no module of their own. auto: with all-linear the fused weights of
+    experts, which hold nine tenths and more of such a model; else none. The router stays as it is: moving it unlearns
+    the balance of its experts."""
+    expert_r: int | None = Field(None, ge=1)
+    """Rank of the adapter of each expert. auto: `r` over the number of experts that a token meets, at least 1, so that
+    as much is trained for a token as in a dense layer (Schulman 2025, LoRA without regret)."""
+    modules_to_save: tuple[str, ...] = ()  # ends of names of modules trained whole beside the adapter, such as lm_head
     use_rslora: bool = False
     use_dora: bool = False
+    init_lora_weights: str = Field("default", pattern=r"^(default|gaussian|olora|pissa(_niter_\d+)?)$")
+    """default: A as PEFT draws it, B zero. pissa (Meng 2024; pissa_niter_16 is its fast approximation) and olora
+    (Büyükakyüz 2024) start at the principal part of each weight; what is saved works on the original weights."""
 
 
 class OptimConfig(Settings):
-    """AdamW with decoupled decay, warm-up and a schedule."""
+    """The optimiser, its warm-up and schedule."""
 
     learning_rate: float | None = Field(None, gt=0)
     """auto: 2e-4 for LoRA; for full tuning 1e-5 at 1B parameters and more, rising as the model shrinks."""
@@ -131,6 +148,8 @@ class TrainConfig(Settings):
     """Compute a prefix that rows of a step share once; exact, see `render/pack.py`."""
 
 
+    kernels: Literal["fast", "reference"] = "fast"
+    """`reference` runs the model's own modules, which every faster path is tested against: to rule one out, or compare."""
 class EvalConfig(Settings):
     """Which arms are measured, and how."""
 
@@ -182,6 +201,24 @@ def validate(model: type[T], values: Mapping[str, Any], *, where: str = "") -> T
     """`values` as `model`. Raises ConfigError that names every wrong key, with the closest known one."""
     try:
         return model.model_validate(values)
+    @model_validator(mode="before")
+    @classmethod
+    def _qlora(cls, values: Any) -> Any:
+        """`adapter.type = "qlora"` says how the model is read, too."""
+        adapter, model = (values.get(name) for name in ("adapter", "model"))
+        if not isinstance(adapter, Mapping) or adapter.get("type") != "qlora":
+            return values
+        return {**values, "model": {**(model or {}), "quantise": "nf4"}}
+
+    @model_validator(mode="after")
+    def _check_quantised(self) -> RunConfig:
+        if self.adapter.type == "full" and self.model.quantise != "none":
+            raise ConfigError(
+                "full tuning changes every weight, and 4-bit weights cannot be changed",
+                fix="--adapter qlora trains an adapter on them; model.quantise = 'none' tunes all weights",
+            )
+        return self
+
     except ValidationError as error:
         lines = [_explain(model, problem) for problem in error.errors()]
         fixes = dict.fromkeys(fix for _, fix in lines if fix)

@@ -7,7 +7,21 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import PreTrainedModel, Qwen3Config, Qwen3ForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM
+from peft import PeftModel
+from transformers import (
+    AutoModelForCausalLM,
+    DeepseekV3Config,
+    DeepseekV3ForCausalLM,
+    GptOssConfig,
+    GptOssForCausalLM,
+    Llama4ForCausalLM,
+    Llama4TextConfig,
+    PreTrainedModel,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+    Qwen3MoeConfig,
+    Qwen3MoeForCausalLM,
+)
 
 from tailor.config import ModelConfig
 from tailor.weights.load import Loaded, hushed, load
@@ -25,11 +39,40 @@ SIZES = {
     "bos_token_id": 1,
     "eos_token_id": 2,
 }
+LATENT = {  # DeepSeek's attention; its first layer is dense, the second has routed experts and a shared one
+    "num_key_value_heads": 4,
+    "q_lora_rank": 16,
+    "kv_lora_rank": 8,
+    "qk_nope_head_dim": 8,
+    "qk_rope_head_dim": 8,
+    "v_head_dim": 8,
+    "n_routed_experts": 4,
+    "n_shared_experts": 1,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 16,
+    "first_k_dense_replace": 1,
+    "n_group": 1,
+    "topk_group": 1,
+}
+YARN = {"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 64, "rope_theta": 1e4}
 MODELS: dict[str, Callable[[], PreTrainedModel]] = {
     "tied": lambda: Qwen3ForCausalLM(Qwen3Config(**SIZES, tie_word_embeddings=True)),
     "untied": lambda: Qwen3ForCausalLM(Qwen3Config(**SIZES, tie_word_embeddings=False)),
+    "wide": lambda: Qwen3ForCausalLM(  # for 4 bits: 64 weights share a scale
+        Qwen3Config(**SIZES | {"hidden_size": 64, "head_dim": 16, "intermediate_size": 128}, tie_word_embeddings=False)
+    ),
     "moe": lambda: Qwen3MoeForCausalLM(
         Qwen3MoeConfig(**SIZES, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=16)
+    ),
+    "deepseek": lambda: DeepseekV3ForCausalLM(DeepseekV3Config(**SIZES | LATENT)),
+    "wide-deepseek": lambda: DeepseekV3ForCausalLM(
+        DeepseekV3Config(**SIZES | LATENT | {"hidden_size": 64, "q_lora_rank": 64, "kv_lora_rank": 64})
+    ),
+    "llama4": lambda: Llama4ForCausalLM(
+        Llama4TextConfig(**SIZES, num_local_experts=4, intermediate_size_mlp=48, interleave_moe_layer_step=2)
+    ),
+    "gpt-oss": lambda: GptOssForCausalLM(
+        GptOssConfig(**SIZES, num_local_experts=4, num_experts_per_tok=2, sliding_window=16, rope_parameters=YARN)
     ),
 }
 IDS = torch.arange(3, 30)[None]
@@ -61,6 +104,19 @@ def saved(tmp_path: Path) -> str:
 def fresh(name: str, **settings: object) -> Loaded:
     """The model in `name`, in fp32 unless said otherwise."""
     return load(ModelConfig.model_validate({"name": name, "dtype": "fp32"} | settings), device="cpu", seed=3)
+
+
+def stock(name: str, dtype: torch.dtype = torch.float32) -> torch.nn.Module:
+    """The model in `name` as transformers loads it."""
+    with hushed():
+        model: torch.nn.Module = AutoModelForCausalLM.from_pretrained(name, dtype=dtype)
+    return model.eval()
+
+
+def with_adapter(model: torch.nn.Module, folder: Path) -> PeftModel:
+    """`model` with the adapter in `folder` as PEFT loads it."""
+    with hushed():
+        return PeftModel.from_pretrained(model, folder)
 
 
 def disturb(loaded: Loaded, seed: int = 5) -> None:

@@ -7,16 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from peft import PeftModel
-from transformers import AutoModelForCausalLM
 
 from tailor.config import AdapterConfig, ModelConfig
 from tailor.errors import ModelError, ResourceError
 from tailor.weights.adapter import attach
-from tailor.weights.load import Loaded, hushed, load
+from tailor.weights.load import Loaded, load
 from tailor.weights.save import restore, save
 
-from .conftest import disturb, fresh, logits, write
+from .conftest import disturb, fresh, logits, stock, with_adapter, write
 
 VARIANTS = [
     {},
@@ -31,17 +29,6 @@ def tuned(name: str, kind: str = "lora", dtype: str = "fp32", **settings: object
     attach(loaded, AdapterConfig.model_validate({"type": kind, "r": 4} | settings), seed=1)
     disturb(loaded)
     return loaded
-
-
-def stock(name: str, dtype: torch.dtype = torch.float32) -> torch.nn.Module:
-    with hushed():
-        model: torch.nn.Module = AutoModelForCausalLM.from_pretrained(name, dtype=dtype)
-    return model.eval()
-
-
-def with_adapter(model: torch.nn.Module, folder: Path) -> PeftModel:
-    with hushed():
-        return PeftModel.from_pretrained(model, folder)
 
 
 @pytest.mark.parametrize("settings", VARIANTS)

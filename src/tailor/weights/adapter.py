@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from collections.abc import Sequence
+from typing import Any
 
 import torch
-from torch import nn
 
 from tailor.config import AdapterConfig
-from tailor.errors import ConfigError, did_you_mean
-from tailor.weights.load import Coverage, Loaded, hushed, in_words
+from tailor.errors import ConfigError
+from tailor.weights import initial
+from tailor.weights.load import Loaded, hushed, in_words
+from tailor.weights.quantise import numel
+from tailor.weights.targets import Targets, choose, coverage, describe, refuse_unmatched
 
 FULL_BELOW = 50_000_000  # parameters: fewer train whole in seconds, and learn more than their adapters do
 
@@ -19,32 +19,39 @@ FULL_BELOW = 50_000_000  # parameters: fewer train whole in seconds, and learn m
 def attach(loaded: Loaded, adapter: AdapterConfig, *, seed: int) -> str:
     """Make `loaded` trainable as `adapter` says and return what was chosen, "lora" or "full".
 
-    LoRA (Hu et al. 2021) goes through PEFT; `seed` draws its A matrices. What is trained is fp32. The choice and a
-    table of what it covers go to `loaded.notes`. Raises ConfigError for a target that names no module.
+    LoRA (Hu et al. 2021) goes through PEFT; `seed` draws its A matrices. What is trained is fp32. Rows that the
+    embedding grew by are trained with it, in a tied or untied head too. The choice and a table of what it covers go to
+    `loaded.notes`. Raises ConfigError for a target that names nothing and for settings that exclude each other.
     """
-    count = sum(parameter.numel() for parameter in loaded.model.parameters())
-    choice = adapter.type
-    if choice == "auto":
-        choice = "full" if count < FULL_BELOW else "lora"
-        side = "under" if choice == "full" else "at least"
-        loaded.notes.append(f"adapter: {choice}, because the model has {side} {in_words(FULL_BELOW)} parameters")
+    choice = _choose(loaded, adapter)
     if choice == "full":
         _attach_full(loaded)
     else:
         _attach_lora(loaded, adapter, seed)
     loaded.adapter = choice
     trained = sum(parameter.numel() for parameter in loaded.trainable().values())
-    loaded.notes.append(f"{in_words(trained)} of {in_words(count)} parameters are trained")
+    loaded.notes.append(f"{in_words(trained)} of {in_words(loaded.parameters)} parameters are trained")
     loaded.notes += describe(loaded.coverage)
     return choice
 
 
-def describe(coverage: Sequence[Coverage]) -> list[str]:
-    """The table of coverage, a line a module name."""
-    return [
-        f"{row.module} ({row.kind}): {row.adapted} of {row.total} adapted, {in_words(row.parameters)} parameters"
-        for row in coverage
-    ]
+def _choose(loaded: Loaded, adapter: AdapterConfig) -> str:
+    if adapter.type == "full" and loaded.quantised:
+        raise ConfigError(
+            "4-bit weights cannot be tuned in full", fix="adapter.type = 'qlora', or model.quantise = 'none'"
+        )
+    if adapter.type == "qlora" and not loaded.quantised:
+        raise ConfigError("adapter.type is 'qlora' and the model is not quantised", fix="model.quantise = 'nf4'")
+    if adapter.type != "auto":
+        return "full" if adapter.type == "full" else "lora"
+    if loaded.quantised:
+        loaded.notes.append("adapter: lora, because the model's weights are in 4 bits")
+        return "lora"
+    count = sum(map(numel, loaded.model.parameters()))
+    choice = "full" if count < FULL_BELOW else "lora"
+    side = "under" if choice == "full" else "at least"
+    loaded.notes.append(f"adapter: {choice}, because the model has {side} {in_words(FULL_BELOW)} parameters")
+    return choice
 
 
 def _attach_full(loaded: Loaded) -> None:
@@ -55,69 +62,89 @@ def _attach_full(loaded: Loaded) -> None:
 
 
 def _attach_lora(loaded: Loaded, adapter: AdapterConfig, seed: int) -> None:
-    from peft import LoraConfig, get_peft_model
-
-    targets = adapter.target_modules
-    _refuse_unmatched(loaded.model, targets)
-    config = LoraConfig(
-        r=adapter.r,
-        lora_alpha=adapter.lora_alpha,
-        lora_dropout=adapter.lora_dropout,
-        target_modules=targets if isinstance(targets, str) else list(targets),
-        use_rslora=adapter.use_rslora,
-        use_dora=adapter.use_dora,
-        task_type="CAUSAL_LM",
-        base_model_name_or_path=loaded.name,
-    )
     with hushed(), torch.random.fork_rng():
+        from peft import LoraConfig, get_peft_model
+
+        targets = choose(loaded.model, adapter)
+        _check(loaded, adapter, targets)
+        tokens = _new_tokens(loaded)
+        config = LoraConfig(
+            r=adapter.r,
+            lora_alpha=adapter.lora_alpha,
+            lora_dropout=adapter.lora_dropout,
+            target_modules=targets.modules,
+            target_parameters=targets.parameters or None,
+            rank_pattern=targets.ranks,
+            modules_to_save=list(adapter.modules_to_save) or None,
+            trainable_token_indices=tokens,
+            ensure_weight_tying=_tied(loaded.model) and bool(_tables(loaded.model) & set(adapter.modules_to_save)),
+            init_lora_weights="gaussian" if adapter.init_lora_weights == "gaussian" else True,
+            use_rslora=adapter.use_rslora,
+            use_dora=adapter.use_dora,
+            task_type="CAUSAL_LM",
+            base_model_name_or_path=loaded.name,
+        )
         torch.manual_seed(seed)
         model = get_peft_model(loaded.model, config, autocast_adapter_dtype=True)
+        if initial.decomposes(adapter.init_lora_weights):
+            initial.start(model, adapter.init_lora_weights)
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
     model.peft_config["default"].base_model_name_or_path = loaded.name
     model.eval()
-    loaded.coverage = _coverage(model)
+    loaded.coverage = coverage(model)
+    loaded.notes += targets.notes
+    if tokens:
+        loaded.notes.append(f"the {loaded.grown} new rows of {', '.join(tokens)} are trained; the old ones stay")
     loaded.model = model
 
 
-def _refuse_unmatched(model: nn.Module, targets: str | tuple[str, ...]) -> None:
-    """PEFT is content when one target of several matches; a name that matches nothing is a slip of the pen."""
-    if targets == "all-linear":
-        return
-    names = [name for name, _ in model.named_modules() if name]
-    asked = [targets] if isinstance(targets, str) else list(targets)
-    try:  # PEFT reads one string as a regular expression, and a list as ends of names
-        patterns = [targets] if isinstance(targets, str) else [rf"(.*\.)?{re.escape(end)}" for end in targets]
-        unmatched = [t for t, pattern in zip(asked, patterns) if not any(re.fullmatch(pattern, n) for n in names)]
-    except re.error as error:
-        raise ConfigError(f"adapter.target_modules = {targets!r} is no regular expression: {error}") from None
-    if unmatched:
-        linear = {name.rpartition(".")[2] for name, m in model.named_modules() if isinstance(m, nn.Linear)}
+def _check(loaded: Loaded, adapter: AdapterConfig, targets: Targets) -> None:
+    """Refuses what PEFT cannot combine, before it fails in its own words or, worse, does something else."""
+    special = [
+        name
+        for name, asked in {
+            "lora_dropout": adapter.lora_dropout > 0,
+            "use_dora": adapter.use_dora,
+            f"init_lora_weights = {adapter.init_lora_weights!r}": initial.decomposes(adapter.init_lora_weights),
+        }.items()
+        if asked
+    ]
+    if targets.parameters and special:
         raise ConfigError(
-            f"adapter.target_modules: no module of this model is called {', '.join(map(repr, unmatched))}",
-            fix=did_you_mean(unmatched[0], linear),
+            f"adapters of parameters ({', '.join(targets.parameters)}) cannot have adapter.{special[0]}",
+            fix="leave it out, or set adapter.target_parameters = [] to adapt plain layers only",
+        )
+    if adapter.use_dora and initial.decomposes(adapter.init_lora_weights):
+        raise ConfigError(f"adapter.use_dora cannot start from {adapter.init_lora_weights!r}", fix="choose one of them")
+    names = [name for name, _ in loaded.model.named_modules()]
+    refuse_unmatched("modules_to_save", adapter.modules_to_save, names, loaded.model)
+    if loaded.grown and _tables(loaded.model) & set(adapter.modules_to_save):
+        raise ConfigError(
+            "adapter.modules_to_save names a table whose new rows are trained anyway",
+            fix="leave it out to train the new rows alone",
         )
 
 
-def _coverage(model: nn.Module) -> list[Coverage]:
-    """A row for each name and class of module that holds weights of the base model."""
-    from peft.tuners.tuners_utils import BaseTunerLayer
+def _tables(model: Any) -> set[str]:
+    """Last parts of the names of embedding and head."""
+    found = {id(module) for module in (model.get_input_embeddings(), model.get_output_embeddings())}
+    return {name.rpartition(".")[2] for name, module in model.named_modules() if id(module) in found}
 
-    adapted: dict[tuple[str, str], int] = defaultdict(int)
-    total: dict[tuple[str, str], int] = defaultdict(int)
-    size: dict[tuple[str, str], int] = defaultdict(int)
-    inside: set[str] = set()
-    for name, module in model.named_modules():
-        if any(name.startswith(f"{prefix}.") for prefix in inside):
-            continue
-        tuned = isinstance(module, BaseTunerLayer)
-        base = module.get_base_layer() if tuned else module
-        count = sum(parameter.numel() for parameter in base.parameters(recurse=False))
-        if not count:
-            continue
-        if tuned:
-            inside.add(name)
-        key = (name.rpartition(".")[2], type(base).__name__)
-        adapted[key] += tuned
-        total[key] += 1
-        size[key] += count
-    rows = [Coverage(*key, adapted[key], total[key], size[key]) for key in total]
-    return sorted(rows, key=lambda row: (-row.adapted, -row.parameters, row.module))
+
+def _tied(model: Any) -> bool:
+    head = model.get_output_embeddings()
+    return head is not None and head.weight is model.get_input_embeddings().weight
+
+
+def _new_tokens(loaded: Loaded) -> dict[str, list[int]] | None:
+    """Table -> the rows it grew by. A tied head follows the embedding; an untied one is a table of its own."""
+    if not loaded.grown:
+        return None
+    model: Any = loaded.model
+    size = model.get_input_embeddings().weight.shape[0]
+    rows = list(range(size - loaded.grown, size))
+    wanted = [model.get_input_embeddings()] + ([] if _tied(model) else [model.get_output_embeddings()])
+    names = {id(module): name for name, module in model.named_modules()}
+    return {names[id(module)].rpartition(".")[2]: rows for module in wanted}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -16,14 +17,20 @@ from torch import Tensor, nn
 
 from tailor.config import ModelConfig
 from tailor.errors import ConfigError, ModelError, ResourceError
+from tailor.weights import quantise
 from tailor.weights.locate import embedded_names, locate
+
+META = torch.device("meta")
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How many modules of one name and class the adapter reaches, and the parameters in all of them."""
+    """How many modules of one name and class the adapter reaches, and the parameters in all of them.
 
-    module: str  # last part of the name, such as q_proj
+    The fused weights of experts (one tensor for all of them) have a row each.
+    """
+
+    module: str  # last part of the name, such as q_proj or experts.down_proj
     kind: str  # class, such as Linear
     adapted: int
     total: int
@@ -42,6 +49,7 @@ class Loaded:
     notes: list[str] = field(default_factory=list)  # what was decided, to be said aloud
     coverage: list[Coverage] = field(default_factory=list)
     adapter: str = ""  # "lora" or "full" once attached
+    quantised: bool = False  # linear layers hold 4-bit weights
     grown: int = 0  # rows added to the embedding
     parameters: int = 0  # of the base model
     remake: Callable[[], nn.Module] | None = None  # the base model once more
@@ -67,8 +75,13 @@ class Loaded:
     def base(self) -> Iterator[None]:
         """The model as it was before training: adapter switched off, or the original weights put back meanwhile."""
         if self.adapter == "lora":
-            with self.model.disable_adapter():  # type: ignore[operator]
-                yield
+            trained = {id(parameter) for parameter in self.trainable().values()}
+            try:
+                with self.model.disable_adapter():  # type: ignore[operator]
+                    yield
+            finally:  # PEFT unfreezes every active adapter, also the one that holds where training began
+                for parameter in self.trainable().values():
+                    parameter.requires_grad_(id(parameter) in trained)
             return
         if self.adapter == "full" and not self.originals and self.remake is not None:
             self.originals = {name: value.detach() for name, value in self.remake().named_parameters()}
@@ -110,15 +123,20 @@ def load(
     dtype, reason = choose_dtype(config.dtype, place)
 
     def make() -> tuple[Any, int]:
-        model = _fresh(folder, config, dtype, seed) if config.random_weights else _pretrained(folder, config, dtype)
+        how = quantise.nf4(_shape(folder, config), dtype, place) if config.quantise == "nf4" else {}
+        model = (_fresh if config.random_weights else _pretrained)(folder, config, dtype, seed, how)
+        quantise.settle(model, place)
         grown = 0 if vocabulary is None else _grow(model, vocabulary)
         return model.requires_grad_(False).eval().to(place), grown
 
     model, grown = make()
     loaded = Loaded(model, folder, place, dtype, _public_name(config.name, folder), grown=grown)
     loaded.remake = lambda: make()[0]
-    loaded.parameters = sum(parameter.numel() for parameter in model.parameters())
+    loaded.parameters = sum(quantise.numel(parameter) for parameter in model.parameters())
+    loaded.quantised = bool(quantise.quantised(model))
     loaded.notes.append(f"{config.name}: {in_words(loaded.parameters)} parameters, {reason}")
+    if loaded.quantised:
+        loaded.notes += quantise.notes(model, dtype)
     if config.random_weights:
         loaded.notes.append(f"weights drawn afresh with seed {seed}: this is a control, not the pretrained model")
     if grown:
@@ -131,11 +149,12 @@ def load(
 @contextlib.contextmanager
 def hushed() -> Iterator[None]:
     """transformers and PEFT without progress bars and remarks: what matters is in the notes, and the screen is ours."""
-    from transformers.utils import logging
+    from transformers.utils import logging as remarks
 
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    level, bars = remarks.get_verbosity(), remarks.is_progress_bar_enabled()
+    remarks.set_verbosity_error()
+    remarks.disable_progress_bar()
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # on import it regrets a kernel that we do not use
     try:
         with warnings.catch_warnings():
             for kind in (FutureWarning, DeprecationWarning):  # what the one library says of the other's age
@@ -144,9 +163,9 @@ def hushed() -> Iterator[None]:
             warnings.filterwarnings("ignore", "The following (rank|alpha)_pattern keys", RuntimeWarning)
             yield
     finally:
-        logging.set_verbosity(level)
+        remarks.set_verbosity(level)
         if bars:
-            logging.enable_progress_bar()
+            remarks.enable_progress_bar()
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -195,7 +214,7 @@ def _cpu_flags() -> set[str]:
     return set()
 
 
-def _pretrained(folder: Path, config: ModelConfig, dtype: torch.dtype) -> Any:
+def _pretrained(folder: Path, config: ModelConfig, dtype: torch.dtype, seed: int, how: dict[str, Any]) -> Any:
     from transformers import AutoModelForCausalLM
 
     try:
@@ -206,6 +225,7 @@ def _pretrained(folder: Path, config: ModelConfig, dtype: torch.dtype) -> Any:
                 use_safetensors=True,
                 trust_remote_code=config.trust_remote_code is not None,
                 output_loading_info=True,
+                **how,
             )
     except Exception as error:
         raise _unreadable(config.name, error) from error
@@ -219,18 +239,27 @@ def _pretrained(folder: Path, config: ModelConfig, dtype: torch.dtype) -> Any:
     return model
 
 
-def _fresh(folder: Path, config: ModelConfig, dtype: torch.dtype, seed: int) -> Any:
+def _fresh(folder: Path, config: ModelConfig, dtype: torch.dtype, seed: int, how: dict[str, Any]) -> Any:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = _shape(folder, config, torch.device("cpu"))
+    if not how:
+        return model.to(dtype)
+    with hushed():
+        return type(model).from_pretrained(None, config=model.config, state_dict=model.state_dict(), dtype=dtype, **how)
+
+
+def _shape(folder: Path, config: ModelConfig, device: torch.device = META) -> Any:
+    """The model as its configuration describes it, in fp32; on the meta device it takes no memory."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
     trust = config.trust_remote_code is not None
     try:
-        with hushed(), torch.random.fork_rng():
+        with hushed(), device:
             shape = AutoConfig.from_pretrained(folder, trust_remote_code=trust)
-            torch.manual_seed(seed)
-            model = AutoModelForCausalLM.from_config(shape, dtype=torch.float32, trust_remote_code=trust)
+            return AutoModelForCausalLM.from_config(shape, dtype=torch.float32, trust_remote_code=trust)
     except Exception as error:
         raise _unreadable(config.name, error) from error
-    return model.to(dtype)
 
 
 def _unreadable(name: str, error: Exception) -> ModelError:

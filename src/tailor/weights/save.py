@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from tailor.disk import replaced
 from tailor.errors import ModelError
+from tailor.weights import initial
 from tailor.weights.load import Loaded, hushed
 
 ADAPTER = "adapter_model.safetensors"
@@ -59,18 +61,17 @@ def _write(loaded: Loaded, folder: Path) -> None:
         with hushed():
             model.save_pretrained(folder)
         return
-    config = model.peft_config["default"]
-    was, config.inference_mode = config.inference_mode, True  # as PEFT itself saves it
+    config = initial.doubled(model, copy.deepcopy(model.peft_config["default"]))
+    config.inference_mode = True  # as PEFT itself saves it
     config.save_pretrained(folder)
-    config.inference_mode = was
     save_file(_adapter_state(loaded), folder / ADAPTER, metadata={"format": "pt"})
 
 
 def _adapter_state(loaded: Loaded) -> dict[str, torch.Tensor]:
-    """The adapter's tensors under PEFT's names; a grown embedding goes along, since the base model lacks its rows."""
+    """The adapter's tensors under PEFT's names, the trained rows of new tokens among them."""
     from peft import get_peft_model_state_dict
 
-    state = get_peft_model_state_dict(loaded.model, save_embedding_layers=loaded.grown > 0)
+    state = initial.merged(loaded.model, get_peft_model_state_dict(loaded.model, save_embedding_layers=False))
     return {name: tensor.detach().clone().contiguous() for name, tensor in state.items()}
 
 
@@ -81,7 +82,7 @@ def _restore_adapter(loaded: Loaded, folder: Path) -> None:
     expected = {name: tensor.shape for name, tensor in _adapter_state(loaded).items()}
     _compare(expected, {name: tensor.shape for name, tensor in state.items()}, folder)
     with hushed():
-        set_peft_model_state_dict(loaded.model, state)
+        set_peft_model_state_dict(loaded.model, initial.parted(loaded.model, state))
 
 
 def _restore_model(loaded: Loaded, folder: Path) -> None:
