@@ -144,12 +144,12 @@ class TrainConfig(Settings):
     answers are short; there the loss turns long before right answers do. Else the loss, which costs no generation."""
     checkpoint_minutes: float = Field(2.0, gt=0)  # what a crash may cost
     keep_last: int = Field(2, ge=1)
+    kernels: Literal["fast", "reference"] = "fast"
+    """`reference` runs the model's own modules, which every faster path is tested against: to rule one out, or compare."""
     share_prefixes: bool = True
     """Compute a prefix that rows of a step share once; exact, see `render/pack.py`."""
 
 
-    kernels: Literal["fast", "reference"] = "fast"
-    """`reference` runs the model's own modules, which every faster path is tested against: to rule one out, or compare."""
 class EvalConfig(Settings):
     """Which arms are measured, and how."""
 
@@ -196,11 +196,6 @@ class RunConfig(Settings):
     eval: EvalConfig = EvalConfig()
     run: RunSettings = RunSettings()
 
-
-def validate(model: type[T], values: Mapping[str, Any], *, where: str = "") -> T:
-    """`values` as `model`. Raises ConfigError that names every wrong key, with the closest known one."""
-    try:
-        return model.model_validate(values)
     @model_validator(mode="before")
     @classmethod
     def _qlora(cls, values: Any) -> Any:
@@ -219,6 +214,11 @@ def validate(model: type[T], values: Mapping[str, Any], *, where: str = "") -> T
             )
         return self
 
+
+def validate(model: type[T], values: Mapping[str, Any], *, where: str = "") -> T:
+    """`values` as `model`. Raises ConfigError that names every wrong key, with the closest known one."""
+    try:
+        return model.model_validate(values)
     except ValidationError as error:
         lines = [_explain(model, problem) for problem in error.errors()]
         fixes = dict.fromkeys(fix for _, fix in lines if fix)
