@@ -1,5 +1,6 @@
 # make demo    set up and run the main job on the embedded model
 # make test    set up and run the tests           make test-slow   the cases that take minutes, too
+# make bench   the benchmark against TRL and ms-swift: hours, resumable (bench/README.md)
 # make check   lint, types and the house's own rules
 # make docs    docs/rules.md from the rules themselves
 
@@ -8,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: demo test test-slow check docs clean
+.PHONY: demo test test-slow bench check docs clean
 
 demo: $(STAMP)
 	$(BIN)/tailor fit tickets
@@ -19,9 +20,14 @@ test: $(STAMP)
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m "slow or not slow"
 
+bench: $(STAMP)
+	$(BIN)/python bench/run.py
+	$(BIN)/python bench/growth.py
+	$(BIN)/python bench/curves.py
+
 check: $(STAMP)
-	$(BIN)/ruff check src tests recipes
-	$(BIN)/ruff format --check src tests recipes
+	$(BIN)/ruff check src tests recipes bench
+	$(BIN)/ruff format --check src tests recipes bench
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_house.py
 
