@@ -117,6 +117,10 @@ class AdapterConfig(Settings):
 class OptimConfig(Settings):
     """The optimiser, its warm-up and schedule."""
 
+    optimizer: str = "adamw"
+    """Name of a file in `train/optimisers/`: adamw, adamw-8bit, adafactor (little memory), muon (full tuning)."""
+    lora_plus_ratio: float | None = Field(None, ge=1)
+    """LoRA+ (Hayou 2024): the rate of B as a multiple of A's; the paper advises 16 and a smaller learning rate."""
     learning_rate: float | None = Field(None, gt=0)
     """auto: 2e-4 for LoRA; for full tuning 1e-5 at 1B parameters and more, rising as the model shrinks."""
     epochs: float | None = Field(None, gt=0)
@@ -200,14 +204,19 @@ class RunConfig(Settings):
     @classmethod
     def _qlora(cls, values: Any) -> Any:
         """`adapter.type = "qlora"` says how the model is read, too."""
-        adapter, model = (values.get(name) for name in ("adapter", "model"))
-        if not isinstance(adapter, Mapping) or adapter.get("type") != "qlora":
+        adapter, model = (
+            part.model_dump(exclude_unset=True) if isinstance(part, BaseModel) else part
+            for part in (values.get("adapter"), values.get("model", {}))
+        )
+        if not isinstance(adapter, Mapping) or not isinstance(model, Mapping) or adapter.get("type") != "qlora":
             return values
-        return {**values, "model": {**(model or {}), "quantise": "nf4"}}
+        return {**values, "model": {"quantise": "nf4", **model}}
 
     @model_validator(mode="after")
     def _check_quantised(self) -> RunConfig:
         if self.adapter.type == "full" and self.model.quantise != "none":
+        if self.adapter.type == "qlora" and self.model.quantise == "none":
+            raise ConfigError("adapter.type is 'qlora' and model.quantise is 'none'", fix="choose one of them")
             raise ConfigError(
                 "full tuning changes every weight, and 4-bit weights cannot be changed",
                 fix="--adapter qlora trains an adapter on them; model.quantise = 'none' tunes all weights",

@@ -61,6 +61,7 @@ MODELS: dict[str, Callable[[], PreTrainedModel]] = {
     "wide": lambda: Qwen3ForCausalLM(  # for 4 bits: 64 weights share a scale
         Qwen3Config(**SIZES | {"hidden_size": 64, "head_dim": 16, "intermediate_size": 128}, tie_word_embeddings=False)
     ),
+    "odd": lambda: Qwen3ForCausalLM(Qwen3Config(**SIZES | {"hidden_size": 64, "head_dim": 16})),
     "moe": lambda: Qwen3MoeForCausalLM(
         Qwen3MoeConfig(**SIZES, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=16)
     ),

@@ -11,7 +11,7 @@ from torch.nn.functional import linear
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from tailor.config import AdapterConfig
-from tailor.errors import ConfigError, ResourceError
+from tailor.errors import ConfigError, ModelError, ResourceError
 from tailor.kernels import check_model
 from tailor.weights import quantise
 from tailor.weights.adapter import attach
@@ -36,7 +36,7 @@ def qlora(name: str, dtype: str = "fp32", seed: int = 1, **settings: object) -> 
     return loaded
 
 
-def stock_4bit(name: str, dtype: torch.dtype) -> torch.nn.Module:
+def stock_4bit(name: str, dtype: torch.dtype, settle: bool = True) -> torch.nn.Module:
     """As the documentation of transformers reads a model for QLoRA."""
     config = BitsAndBytesConfig(
         load_in_4bit=True,
@@ -48,7 +48,8 @@ def stock_4bit(name: str, dtype: torch.dtype) -> torch.nn.Module:
         model = AutoModelForCausalLM.from_pretrained(
             name, dtype=dtype, quantization_config=config, device_map={"": "cpu"}
         )
-    quantise.settle(model, CPU)
+    if settle:
+        quantise.settle(model, CPU)
     return model.eval()
 
 
@@ -86,12 +87,27 @@ def test_embeddings_head_and_norms_stay_and_the_notes_say_what_is_saved(saved: s
 
 
 def test_layers_that_would_be_misread_stay_as_they_are(tmp_path: Path) -> None:
-    name = write(tmp_path / "base", "untied")  # rows of 32 and 48 weights
+    name = write(tmp_path / "base", "odd")  # down_proj has rows of 48 weights, the others of 64
     loaded = fresh(name, quantise="nf4")
-    assert not loaded.quantised
-    assert torch.equal(logits(loaded.model), logits(stock(name)))
-    odd = quantise.nf4(stock(write(tmp_path / "odd", "wide")), torch.float32, CPU)["quantization_config"]
-    assert odd.llm_int8_skip_modules is None
+    assert {key.rpartition(".")[2] for key in quantised(loaded.model)} == {
+        *("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj")
+    }
+    assert any("2 linear layers stay float32 (model.layers.0.mlp.down_proj, …)" in note for note in loaded.notes)
+    with pytest.raises(ModelError, match="no linear layer of this model can be held in 4 bits"):
+        fresh(write(tmp_path / "narrow"), quantise="nf4")
+    theirs = stock_4bit(name, torch.float32, settle=False)
+    with hushed():
+        theirs.save_pretrained(tmp_path / "packed")  # type: ignore[operator]
+    with pytest.raises(ModelError, match=r"cannot unpack 2 4-bit layers of this model on a CPU"):
+        fresh(str(tmp_path / "packed"))
+
+
+def test_a_model_saved_in_4_bits_is_known_as_such(saved: str, tmp_path: Path) -> None:
+    with hushed():
+        stock_4bit(saved, torch.float32).save_pretrained(tmp_path / "packed")  # type: ignore[operator]
+    loaded = fresh(str(tmp_path / "packed"))
+    assert loaded.quantised
+    assert torch.equal(logits(loaded.model), logits(fresh(saved, quantise="nf4").model))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -26,7 +26,7 @@ Data = Annotated[
 ]
 Model = Annotated[str | None, typer.Option("--model", help="thimble (embedded), a local folder, or a hub id.")]
 Method = Annotated[str | None, typer.Option("--method", help="The objective: sft.")]
-Adapter = Annotated[str | None, typer.Option("--adapter", help="lora, full or auto.")]
+Adapter = Annotated[str | None, typer.Option("--adapter", help="lora, qlora (base in 4 bits), full or auto.")]
 Out = Annotated[str | None, typer.Option("--out", help="The run folder; runs/NAME-N where not given.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of everything that is random.")]
 Recipe = Annotated[str | None, typer.Option("--recipe", help="A TOML file with any of the settings.")]

@@ -50,7 +50,7 @@ def train(
     adapter = _attach(run, loaded)
     parameters = loaded.trainable()
     plan = optim.plan(config.optim, rows=len(source.train), adapter=adapter, parameters=loaded.parameters)
-    optimizer = optim.adamw(parameters, plan)
+    optimizer = optim.make(loaded, plan)
     step = Step(run, loaded, parameters, share=_share(run, loaded, source, say), max_grad_norm=plan.max_grad_norm)
 
     torch.manual_seed(config.run.seed)

@@ -1,19 +1,20 @@
-"""The optimiser and its plan: how many steps, how large, at which rate, with the reason for each default.
+"""The plan of a run's steps: how many, how large, by which optimiser, at which rate, with the reason for each default.
 
-AdamW with decoupled weight decay (Loshchilov & Hutter 2019), linear warm-up, then cosine, linear or constant.
+The rate warms up linearly, then falls as a cosine or a line, or stays. Optimisers are files in `train/optimisers/`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 
+from tailor import plugins
 from tailor.config import OptimConfig
 from tailor.weights.adapter import FULL_BELOW
+from tailor.weights.load import Loaded
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Plan:
     betas: tuple[float, float]
     epsilon: float
     max_grad_norm: float
+    optimizer: str = "adamw"
+    lora_plus_ratio: float | None = None
 
     def rate(self, step: int) -> float:
         """The learning rate of step `step` (from 0)."""
@@ -45,16 +48,21 @@ class Plan:
         return asdict(self)
 
 
-def plan(config: OptimConfig, *, rows: int, adapter: str, parameters: int) -> Plan:
-    """The plan for `rows` training rows and a model of `parameters` weights tuned as `adapter` (`lora`, `full`)."""
+def plan(
+    config: OptimConfig, *, rows: int, adapter: str, parameters: int, rate: float = 1.0, passes: float = 1.0
+) -> Plan:
+    """The plan for `rows` training rows and a model of `parameters` weights tuned as `adapter` (`lora`, `full`).
+
+    `rate` and `passes` are a method's factors on the default learning rate and epochs.
+    """
     batch = config.batch_size or (16 if rows >= 500 else 8)
-    epochs = config.epochs or default_epochs(rows, batch, parameters)
+    epochs = config.epochs or passes * default_epochs(rows, batch, parameters)
     steps = max(1, math.ceil(rows * epochs / batch))
     return Plan(
         steps=steps,
         epochs=epochs,
         batch_size=batch,
-        learning_rate=config.learning_rate or default_learning_rate(adapter, parameters),
+        learning_rate=config.learning_rate or rate * default_learning_rate(adapter, parameters),
         warmup=max(1, round(config.warmup_ratio * steps)),
         schedule=config.schedule,
         min_lr_ratio=config.min_lr_ratio,
@@ -62,6 +70,8 @@ def plan(config: OptimConfig, *, rows: int, adapter: str, parameters: int) -> Pl
         betas=(config.beta1, config.beta2),
         epsilon=config.epsilon,
         max_grad_norm=config.max_grad_norm,
+        optimizer=config.optimizer,
+        lora_plus_ratio=config.lora_plus_ratio,
     )
 
 
@@ -81,23 +91,22 @@ def default_learning_rate(adapter: str, parameters: int) -> float:
     return min(1e-3, 1e-5 * max(1.0, 1e9 / parameters))
 
 
-def adamw(parameters: Mapping[str, torch.nn.Parameter], plan: Plan) -> torch.optim.AdamW:
-    """AdamW over `parameters` in their order; matrices decay, vectors (norms, biases) do not."""
-    matrices = [parameter for parameter in parameters.values() if parameter.ndim >= 2]
-    vectors = [parameter for parameter in parameters.values() if parameter.ndim < 2]
-    groups = [{"params": matrices, "weight_decay": plan.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(
-        [group for group in groups if group["params"]],
-        lr=plan.learning_rate,
-        betas=plan.betas,
-        eps=plan.epsilon,
-        fused=True,  # one pass over memory an update; on the CPU three times faster than a loop over tensors
-    )
+def make(loaded: Loaded, plan: Plan) -> torch.optim.Optimizer:
+    """The optimiser that `plan` names, over what `loaded` trains. Raises ConfigError where there is none such."""
+    optimizer: torch.optim.Optimizer = plugins.load("train.optimisers", plan.optimizer).make(loaded, plan)
+    optimizer.register_step_post_hook(_count_changes)
+    return optimizer
+
+
+def _count_changes(optimizer: torch.optim.Optimizer, *_: Any) -> None:
+    """Raise the versions of what was updated: fused kernels and `.data` leave them, and copies by version go stale."""
+    for group in optimizer.param_groups:
+        torch.autograd.graph.increment_version(group["params"])
 
 
 def set_rate(optimizer: torch.optim.Optimizer, plan: Plan, step: int) -> float:
-    """Sets and returns the learning rate of step `step`."""
+    """Sets the learning rate of step `step` in every group, at the group's own ratio, and returns it."""
     rate = plan.rate(step)
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group["rate_ratio"]
     return rate

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -126,6 +125,8 @@ def load(
         how = quantise.nf4(_shape(folder, config), dtype, place) if config.quantise == "nf4" else {}
         model = (_fresh if config.random_weights else _pretrained)(folder, config, dtype, seed, how)
         quantise.settle(model, place)
+        if how and not quantise.quantised(model):
+            raise ModelError("no linear layer of this model can be held in 4 bits", fix="model.quantise = 'none'")
         grown = 0 if vocabulary is None else _grow(model, vocabulary)
         return model.requires_grad_(False).eval().to(place), grown
 
@@ -149,12 +150,11 @@ def load(
 @contextlib.contextmanager
 def hushed() -> Iterator[None]:
     """transformers and PEFT without progress bars and remarks: what matters is in the notes, and the screen is ours."""
-    from transformers.utils import logging as remarks
+    from transformers.utils import logging
 
-    level, bars = remarks.get_verbosity(), remarks.is_progress_bar_enabled()
-    remarks.set_verbosity_error()
-    remarks.disable_progress_bar()
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # on import it regrets a kernel that we do not use
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         with warnings.catch_warnings():
             for kind in (FutureWarning, DeprecationWarning):  # what the one library says of the other's age
@@ -163,9 +163,9 @@ def hushed() -> Iterator[None]:
             warnings.filterwarnings("ignore", "The following (rank|alpha)_pattern keys", RuntimeWarning)
             yield
     finally:
-        remarks.set_verbosity(level)
+        logging.set_verbosity(level)
         if bars:
-            remarks.enable_progress_bar()
+            logging.enable_progress_bar()
 
 
 def choose_device(wanted: str) -> torch.device:

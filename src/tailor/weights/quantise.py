@@ -8,12 +8,15 @@ merge has to `dequantise` first and add to what the adapter was trained against.
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import Any
 
 import torch
 from torch import nn
 
 from tailor.errors import ModelError, ResourceError
+
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # on import it regrets a kernel that is not used here
 
 BLOCK = 64  # weights that share a scale
 
