@@ -214,9 +214,9 @@ class RunConfig(Settings):
 
     @model_validator(mode="after")
     def _check_quantised(self) -> RunConfig:
-        if self.adapter.type == "full" and self.model.quantise != "none":
         if self.adapter.type == "qlora" and self.model.quantise == "none":
             raise ConfigError("adapter.type is 'qlora' and model.quantise is 'none'", fix="choose one of them")
+        if self.adapter.type == "full" and self.model.quantise != "none":
             raise ConfigError(
                 "full tuning changes every weight, and 4-bit weights cannot be changed",
                 fix="--adapter qlora trains an adapter on them; model.quantise = 'none' tunes all weights",
