@@ -12,13 +12,14 @@ import torch
 from peft.optimizers import create_loraplus_optimizer
 from transformers.optimization import Adafactor
 
-from tailor.config import AdapterConfig, ModelConfig, OptimConfig
+from tailor.config import AdapterConfig, ModelConfig, OptimConfig, resolve
 from tailor.errors import ConfigError, ResourceError
 from tailor.run import Run
 from tailor.train import checkpoint
 from tailor.train.optim import Plan, default_epochs, default_learning_rate, make, plan, set_rate
 from tailor.weights.adapter import attach
 from tailor.weights.load import Loaded, load
+from tailor.worker.story import start
 
 
 def test_rates_by_hand() -> None:
@@ -212,3 +213,10 @@ def test_what_cannot_be_is_said(model: Loaded, tiny: Path, monkeypatch: pytest.M
     with pytest.raises(ResourceError, match="bitsandbytes") as missing:
         tuned(full, "full", "adamw-8bit")
     assert "tailor[qlora]" in missing.value.fix
+
+
+def test_an_optimiser_that_is_not_there_is_told_before_a_run_is_made(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(ConfigError, match="there is no optimiser called 'adam'"):
+        start("train", resolve(None, {"data.train": ["rows.jsonl"], "run.out": str(out), "optim.optimizer": "adam"}))
+    assert not out.exists()

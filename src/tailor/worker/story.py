@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tailor import render, report
+from tailor import plugins, render, report
 from tailor.advise import verdict as advice
 from tailor.config import RunConfig, resolve
 from tailor.environment import describe
@@ -50,6 +50,7 @@ def start(verb: Verb, config: RunConfig, screen: Screen | None = None) -> Run:
     """Makes a new run folder for `config` and takes it to its end."""
     config = continued(verb, config)
     choose_device(config.run.device)
+    plugins.load("train.optimisers", config.optim.optimizer)
     files = _files(config)
     environment = _environment(verb, config)
     run = Run.create(config, _name(files[0]))
