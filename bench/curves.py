@@ -62,6 +62,8 @@ def describe(name: str, steps: int) -> dict[str, Any]:
         "model": str(run.model(SHAPES["50m"], "float32")),
         "dtype": "fp32",
         "quantised": False,
+        "family": SHAPES["50m"].family,
+        "large": False,
         "rank": 16,
         "learning_rate": 1e-3,  # high, so that 50 steps move the loss
         "seed": 0,

@@ -21,7 +21,7 @@ def arguments(rows: Path) -> dict[str, Any]:
     """The command's options. Everything that is not the work itself is ms-swift's default, or tuned."""
     same = {
         "model": job["model"],
-        "model_type": "qwen3",
+        "model_type": job["family"],
         "template": "bench",
         "dataset": str(rows),
         "output_dir": f"{job['scratch']}/swift",

@@ -5,7 +5,6 @@ python bench/drive_tailor.py JOB
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 import sys
@@ -18,10 +17,8 @@ from meter import Meter, read_job
 from tailor.cli import main
 from works import Row, read_rows, write_rows
 
-# What a mode adds to the defaults. `reference` switches the fast kernels off, to say what they are worth.
-# None where this version has no such switch.
-MODES: dict[str, list[str] | None] = {"default": [], "reference": None}
-QUANTISED: list[str] | None = None
+# What a mode adds to the defaults; `reference` says what the fast kernels are worth.
+MODES: dict[str, list[str]] = {"default": [], "reference": ["train.kernels=reference"]}
 
 
 def arguments(job: dict[str, Any], folder: Path, rows: int) -> list[str]:
@@ -42,14 +39,10 @@ def arguments(job: dict[str, Any], folder: Path, rows: int) -> list[str]:
         "train.validations_per_epoch": 0.1,  # one look, after the last step
         "train.checkpoint_minutes": 1e6,
     }
-    assign = [f"{name}={value}" for name, value in settings.items()]
-    for wanted, flags in ((True, MODES[job["mode"]]), (job["quantised"], QUANTISED)):
-        if wanted and flags is None:
-            raise SystemExit("this version of tailor has no switch for that")
-        assign += flags if wanted else []
+    assign = [f"{name}={value}" for name, value in settings.items()] + MODES[job["mode"]]
     files = (str(folder / "train.jsonl"), "--validation", job["validation"])
-    method = "dpo" if job["pairs"] else "sft"
-    flags = ("--model", job["model"], "--adapter", "lora", "--method", method, "--seed", str(job["seed"]), "--json")
+    method, adapter = ("dpo" if job["pairs"] else "sft"), ("qlora" if job["quantised"] else "lora")
+    flags = ("--model", job["model"], "--adapter", adapter, "--method", method, "--seed", str(job["seed"]), "--json")
     return [
         *("train", *files, *flags, "--out", str(folder / "run")),
         *(part for item in assign for part in ("--set", item)),
@@ -73,7 +66,10 @@ if __name__ == "__main__":
     write_rows(folder / "train.jsonl", ordered(rows, job["seed"]))
     meter = Meter(job, pad=-1)  # nothing is padded
     sys.argv[1:] = arguments(job, folder, len(rows))
-    with contextlib.suppress(SystemExit):
+    try:
         main()
+    except SystemExit as end:
+        if end.code:
+            raise
     lines = [json.loads(line) for line in (folder / "run" / "metrics.jsonl").read_text().splitlines()]
     meter.finish([line["loss"] for line in lines if "loss" in line])

@@ -21,6 +21,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 MODULES = {"ms-swift": "swift", "liger-kernel": "liger_kernel"}  # the others are called as their packages
 PACKAGES = ("tailor", "trl", *MODULES, "torch", "transformers", "peft", "accelerate", "bitsandbytes")
+PROBE = 64  # tokens: a shorter pass before the first step is a system's look at the model, not reference log-probs
 
 
 class Meter:
@@ -34,7 +35,10 @@ class Meter:
         self.places: list[int] = []  # the same with the padding
         self.reference: list[int] = []  # that went through it without gradients
         self._counts = [0, 0, 0]
-        self._first_reference = self._first_training = 0.0
+        self._before: list[
+            tuple[float, int]
+        ] = []  # (moment, tokens) of what runs without gradients before the first step
+        self._first_training = 0.0
         self.started = time.perf_counter()
         register_module_forward_pre_hook(self._embedding)
         register_optimizer_step_post_hook(self._stepped)
@@ -48,8 +52,9 @@ class Meter:
             self._counts[0] += real
             self._counts[1] += inputs[0].numel()
         else:
-            self._first_reference = self._first_reference or time.perf_counter()
             self._counts[2] += real
+            if not self._first_training and real > PROBE:
+                self._before.append((time.perf_counter(), real))
 
     def _stepped(self, *_: Any) -> None:
         if torch.cuda.is_initialized():
@@ -66,7 +71,6 @@ class Meter:
         if len(self.moments) != steps:
             raise SystemExit(f"{len(self.moments)} steps were taken, {steps} were asked for")
         measured = slice(warmup, steps)
-        cached = self.reference[0] > sum(self.reference[1:])  # reference log-probs came once, before the first step
         result = {
             "seconds": self.moments[-1] - self.moments[warmup - 1],
             "cpu_seconds": self.cpu[-1] - self.cpu[warmup - 1],
@@ -74,8 +78,9 @@ class Meter:
             "tokens": sum(self.tokens[measured]),
             "places": sum(self.places[measured]),
             "reference_tokens": sum(self.reference[measured]),
-            "cached_tokens": self.reference[0] if cached else 0,
-            "cached_seconds": self._first_training - self._first_reference if cached else 0.0,
+            # Reference log-probs that were all taken before the first step.
+            "cached_tokens": 0 if any(self.reference[1:]) else self.reference[0],
+            "cached_seconds": 0.0 if any(self.reference[1:]) else self._cached_seconds(),
             "setup_seconds": self.moments[0] - self.started,
             "peak_memory_bytes": peak_memory(),
             "losses": losses[:steps],
@@ -84,6 +89,14 @@ class Meter:
             **facts,
         }
         Path(self.job["result"]).write_text(json.dumps(result))
+
+    def _cached_seconds(self) -> float:
+        """How long the passes before the first step took. The end of the last cannot be seen from here; it is taken to
+        be as fast as those before it."""
+        if len(self._before) < 2:
+            return self._first_training - self._before[0][0] if self._before else 0.0
+        seconds = self._before[-1][0] - self._before[0][0]
+        return seconds * sum(tokens for _, tokens in self._before) / sum(tokens for _, tokens in self._before[:-1])
 
 
 def peak_memory() -> int:

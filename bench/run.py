@@ -6,8 +6,8 @@
     python bench/run.py --again tailor    # measure these rows once more; the newest counts
 
 Each row is appended to `raw.jsonl` as soon as it is measured; `results.json`, `RESULTS.md` and `results.svg` are made
-from it at the end (those of a quick pass in `.bench/quick`). `--here` runs every system in this interpreter, for machines
-where nothing can be installed.
+from it at the end (those of a quick pass in `.bench/quick`). `--here` runs every system in this interpreter, where
+nothing can be installed.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,7 +43,7 @@ SYSTEMS = (
 )
 STEPS = {"50m": (2, 6), "qwen3-0.6b": (1, 3)}  # (to warm up, measured) a repeat
 QUICK_STEPS = {"50m": (1, 2), "qwen3-0.6b": (1, 1)}
-QUICK = {("50m", work) for work in WORKS} | {("qwen3-0.6b", "sft-shared")}
+QUICK = re.compile("50m/|qwen3-0.6b/sft-shared/(tailor/default|trl)")
 REPEATS = 3
 TIMEOUT = 3600.0  # seconds a row
 
@@ -94,7 +96,9 @@ def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one repeat of a few steps, a part of the rows")
-    parser.add_argument("--only", action="append", default=[], help="rows whose SHAPE/WORK/SYSTEM/MODE holds this text")
+    parser.add_argument(
+        "--only", action="append", default=[], help="rows whose SHAPE/WORK/SYSTEM/MODE holds all these texts"
+    )
     parser.add_argument("--again", action="append", default=[], help="measure these rows once more")
     parser.add_argument("--repeats", type=int, help=f"{REPEATS} where not given, 1 with --quick")
     parser.add_argument("--shapes", help="comma-separated: " + ", ".join(SHAPES))
@@ -114,12 +118,11 @@ def cells(options: argparse.Namespace) -> Iterator[tuple[int, Cell]]:
         return
     for shape in options.names:
         for work in WORKS.values():
-            if options.quick and not CUDA and (shape, work.name) not in QUICK:
-                continue
             for repeat in range(options.repeats):
                 for system, mode in SYSTEMS:
                     cell = Cell(SHAPES[shape], work, system, mode)
-                    if all(part in cell.name for part in options.only):
+                    left_out = options.quick and not CUDA and not QUICK.match(cell.name)
+                    if not left_out and all(part in cell.name for part in options.only):
                         yield repeat, cell
 
 
@@ -163,6 +166,8 @@ def describe(cell: Cell, options: argparse.Namespace) -> dict[str, Any]:
         "model": str(model(cell.shape, "bfloat16")),
         "dtype": "bf16",
         "quantised": cell.shape.quantised,
+        "family": cell.shape.family,
+        "large": cell.shape.hidden >= 1024,
         "rank": 16,
         "learning_rate": 2e-4,
         "seed": 0,
@@ -173,7 +178,8 @@ def describe(cell: Cell, options: argparse.Namespace) -> dict[str, Any]:
 
 def files(work: Work, count: int, seed: int = 0) -> dict[str, Any]:
     """The part of a job that says what is trained on: `count` rows, and one more that tailor looks at in the end."""
-    train, validation = (HOME / "data" / f"{work.name}-{part}.jsonl" for part in ("train", "validation"))
+    stem = f"{work.name}-{count}-{seed}"
+    train, validation = (HOME / "data" / f"{stem}-{part}.jsonl" for part in ("train", "validation"))
     write_rows(train, rows(work, count, seed))
     write_rows(validation, rows(work, 1, seed=-1))
     return {"work": work.name, "pairs": work.pairs, "rows": str(train), "validation": str(validation)}
@@ -193,30 +199,29 @@ def model(shape: Shape, dtype: str) -> Path:
 
 def run(script: Path, job: dict[str, Any], interpreter: Path, tuned: bool) -> dict[str, Any]:
     """Runs a driver on `job` and returns what it wrote, or {"error": the last lines it printed}."""
-    scratch = HOME / "scratch"
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    job = job | {"scratch": str(scratch), "result": str(scratch / "result.json")}
-    (scratch / "job.json").write_text(json.dumps(job))
-    began = time.perf_counter()
-    try:
-        done = subprocess.run(
-            [interpreter, script, scratch / "job.json"],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            cwd=scratch,
-            env=environment(tuned) | {"TAILOR_CACHE": str(scratch / "cache")},
-            timeout=TIMEOUT,
-        )
-    except subprocess.TimeoutExpired:
-        return {"error": f"not done after {TIMEOUT:.0f} s"}
-    (HOME / "last.log").write_text(done.stdout + done.stderr)
-    result = scratch / "result.json"
-    if done.returncode or not result.exists():
-        lines = [line for line in (done.stderr or done.stdout).strip().splitlines() if line.strip()]
-        return {"error": f"exit code {done.returncode}: {' | '.join(lines[-2:])[-600:]}"}
-    return json.loads(result.read_text()) | {"process_seconds": time.perf_counter() - began}
+    HOME.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=HOME, prefix="scratch-") as folder:
+        scratch = Path(folder)
+        result = scratch / "result.json"
+        (scratch / "job.json").write_text(json.dumps(job | {"scratch": folder, "result": str(result)}))
+        began = time.perf_counter()
+        with (HOME / "last.log").open("w+", errors="replace") as log:
+            try:
+                done = subprocess.run(
+                    [interpreter, script, scratch / "job.json"],
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    cwd=scratch,
+                    env=environment(tuned) | {"TAILOR_CACHE": str(scratch / "cache")},
+                    timeout=TIMEOUT,
+                )
+            except subprocess.TimeoutExpired:
+                return {"error": f"not done after {TIMEOUT:.0f} s"}
+            log.seek(0)
+            last = [line.strip() for line in log if line.strip()][-2:]
+        if done.returncode or not result.exists():
+            return {"error": f"exit code {done.returncode}: {' | '.join(last)[-600:]}"}
+        return json.loads(result.read_text()) | {"process_seconds": time.perf_counter() - began}
 
 
 def environment(tuned: bool) -> dict[str, str]:
