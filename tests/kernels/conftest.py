@@ -20,6 +20,7 @@ from transformers import (
     LlamaConfig,
     MistralConfig,
     PreTrainedModel,
+    Qwen2Config,
     Qwen3Config,
     Qwen3MoeConfig,
 )
@@ -49,6 +50,7 @@ FAMILIES: dict[str, Callable[[], object]] = {
     "qwen3": lambda: Qwen3Config(**SIZES, tie_word_embeddings=True),
     "qwen3-moe": lambda: Qwen3MoeConfig(**SIZES, **EXPERTS, num_experts=4),
     "mistral": lambda: MistralConfig(**SIZES, sliding_window=5),
+    "qwen2": lambda: Qwen2Config(**SIZES, use_sliding_window=True, sliding_window=5, layer_types=HYBRID),
     "gemma2": lambda: Gemma2Config(
         **SIZES, sliding_window=5, query_pre_attn_scalar=8, attn_logit_softcapping=2.0, final_logit_softcapping=3.0
     ),

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tailor.kernels import layout
-from tailor.kernels.layout import Layout, TreeMask, grouped, rows_on_path
+from tailor.kernels.layout import Layout, TreeMask, grouped, pieces, rows_on_path
 from tailor.records import Segment, Targets, Tree
 
 shapes = st.lists(st.tuples(st.integers(1, 4), st.integers(-1, 5)), min_size=1, max_size=8)
@@ -75,7 +75,8 @@ def test_padding_stays_within_its_bound() -> None:
     draw = np.random.default_rng(0)
     shape = [(30, -1)] + [(int(length), 0) for length in draw.integers(1, 400, 60)]
     tree = forest(shape)
-    groups = grouped(tree.segments, rows_on_path(tree.segments))
+    cut = [part for pair in zip(tree.segments, rows_on_path(tree.segments)) for part in pieces(*pair, None, None)]
+    groups = grouped(cut)
     assert sorted(index for group in groups for index in group) == list(range(len(shape)))
     assert len(groups) < 15
     real = sum(length * (length + 30 * (parent == 0)) for length, parent in shape)

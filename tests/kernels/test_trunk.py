@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, BloomConfig, MambaConfig, Phi3Config, PreTrainedModel
 
 from tailor.errors import ModelError
-from tailor.kernels import check_model, hidden_states, target_logprobs, why_not_share
+from tailor.kernels import check_model, hidden_states, logprobs, why_not_share
 from tailor.methods import sft
 from tailor.records import Datum, Tree
 
@@ -39,12 +39,13 @@ def one_by_one(model: PreTrainedModel, datums: Sequence[Datum]) -> tuple[float, 
     return total, gradients(model)
 
 
-def as_trees(model: PreTrainedModel, trees: Sequence[Tree]) -> tuple[float, dict[str, torch.Tensor]]:
+def as_trees(
+    model: PreTrainedModel, trees: Sequence[Tree], reference: bool = False
+) -> tuple[float, dict[str, torch.Tensor]]:
     model.zero_grad()
     total = 0.0
     for tree in trees:
-        logprobs = target_logprobs(model, hidden_states(model, tree), tree.targets)
-        loss = sft.loss(logprobs, tree, sft.Settings())["nll"]
+        loss = sft.loss(logprobs(model, tree, reference=reference), tree, sft.Settings())["nll"]
         loss.backward()
         total += loss.item()
     return total, gradients(model)
@@ -60,23 +61,27 @@ def assert_equal(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor])
         assert (ours[name] - value).norm() <= 1e-5 * max(value.norm(), 1e-2 * whole), name
 
 
+@pytest.mark.parametrize("reference", [True, False])
 @pytest.mark.parametrize("share", [True, False])
-def test_a_tree_gives_the_loss_and_gradient_of_its_rows_one_by_one(family: PreTrainedModel, share: bool) -> None:
+def test_a_tree_gives_the_loss_and_gradient_of_its_rows_one_by_one(
+    family: PreTrainedModel, share: bool, reference: bool
+) -> None:
     datums = rows()
     tree = plant(datums, share)
     assert max(map(len, datums)) > 3 * WINDOWS
     assert (len(tree) < 0.6 * sum(map(len, datums))) == share
-    loss, gradient = as_trees(family, [tree])
+    loss, gradient = as_trees(family, [tree], reference)
     expected, expected_gradient = one_by_one(family, datums)
     assert loss == pytest.approx(expected, rel=2e-6)
     assert_equal(gradient, expected_gradient)
 
 
-def test_a_token_of_one_row_never_moves_another_row(family: PreTrainedModel) -> None:
+@pytest.mark.parametrize("reference", [True, False])
+def test_a_token_of_one_row_never_moves_another_row(family: PreTrainedModel, reference: bool) -> None:
     datums = rows()
     tree = plant(datums)
     with torch.no_grad():
-        before = target_logprobs(family, hidden_states(family, tree), tree.targets)
+        before = logprobs(family, tree, reference=reference)
         for changed in range(len(datums)):
             own = [row for row in np.flatnonzero(tree.targets.datums == changed) if _private(tree, row)]
             if not own:
@@ -84,7 +89,7 @@ def test_a_token_of_one_row_never_moves_another_row(family: PreTrainedModel) -> 
             ids = tree.ids.copy()
             ids[tree.targets.rows[own[0]]] = (ids[tree.targets.rows[own[0]]] + 7) % VOCABULARY
             other = Tree(ids, tree.positions, tree.segments, tree.targets, tree.datums)
-            after = target_logprobs(family, hidden_states(family, other), tree.targets)
+            after = logprobs(family, other, reference=reference)
             moved = (after - before).abs() > 1e-5
             assert moved[own].any()
             assert not moved[torch.as_tensor(tree.targets.datums != changed)].any()

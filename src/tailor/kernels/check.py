@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from tailor.errors import ModelError
-from tailor.kernels.head import target_logprobs
-from tailor.kernels.trunk import find_causal, find_trunk, hidden_states, why_alone
+from tailor.kernels.logprobs import logprobs
+from tailor.kernels.trunk import find_causal, find_trunk, why_alone
 from tailor.records import Segment, Targets, Tree
 
 # Two rows that share two tokens, and a stranger: rows 0-4 are the first path, 0-1 and 5-6 the second, 7-9 the third.
@@ -31,7 +31,7 @@ def check_model(model: nn.Module) -> None:
     training = model.training
     model.eval()
     with torch.no_grad():
-        ours = target_logprobs(model, hidden_states(model, tree), tree.targets)
+        ours = logprobs(model, tree)
         theirs = torch.cat([_logprobs(model, tree.ids[path], table.device) for path in paths])
     model.train(training)
     worst = float(((ours - theirs).abs() / (1 + theirs.abs())).max())

@@ -56,19 +56,31 @@ def find_head(model: nn.Module) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
     same, as that head has no bias), Falcon-H1 multiplies by `lm_head_multiplier`, Gemma 2 and 3 cap softly at
     `final_logit_softcapping`. `check_model` compares the outcome with the model's own.
     """
-    unwrap = getattr(model, "get_base_model", None)
-    causal: Any = unwrap() if unwrap is not None else model
-    text = causal.config.get_text_config()
-    scale = (getattr(text, "logit_scale", None) or 1.0) * (getattr(text, "lm_head_multiplier", None) or 1.0)
-    scale /= getattr(text, "logits_scaling", None) or 1.0
-    cap = getattr(text, "final_logit_softcapping", None)
+    scale, cap = _finish(model)
 
     def finish(logits: Tensor) -> Tensor:
         if scale != 1.0:
             logits = logits * scale
         return cap * torch.tanh(logits / cap) if cap is not None else logits
 
-    return causal.get_output_embeddings(), finish
+    return _causal(model).get_output_embeddings(), finish
+
+
+def plain_head(model: nn.Module) -> bool:
+    """Whether the family hands on its logits as the output layer gives them."""
+    return _finish(model) == (1.0, None)
+
+
+def _finish(model: nn.Module) -> tuple[float, float | None]:
+    """(factor, soft cap) of the logits."""
+    text = _causal(model).config.get_text_config()
+    scale = (getattr(text, "logit_scale", None) or 1.0) * (getattr(text, "lm_head_multiplier", None) or 1.0)
+    return scale / (getattr(text, "logits_scaling", None) or 1.0), getattr(text, "final_logit_softcapping", None)
+
+
+def _causal(model: nn.Module) -> Any:
+    unwrap = getattr(model, "get_base_model", None)
+    return unwrap() if unwrap is not None else model
 
 
 def vocabulary(head: nn.Module) -> int:

@@ -19,6 +19,7 @@ from torch.nn.functional import dropout as drop
 from torch.nn.functional import embedding, scaled_dot_product_attention
 
 from tailor.errors import ModelError
+from tailor.kernels.gemm_attention import GemmAttention
 from tailor.kernels.layout import Layout, Pattern, TreeMask
 
 NAME = "tailor_tree"
@@ -85,6 +86,8 @@ def attention(
         layout.calls += 1
     query = _retempered(module, query, attention_mask.positions)
     plain = softcap is None and s_aux is None
+    if plain and not dropout and query.device.type == "cpu":
+        return _as_gemms(query, key, value, attention_mask, scaling)[None], None
     parts = []
     for batch in attention_mask.batches:
         q, k, v = _gather(query, batch.queries), _gather(key, batch.keys), _gather(value, batch.keys)
@@ -93,8 +96,18 @@ def attention(
         else:
             part = _spelled_out(q, k, v, batch.mask, scaling, dropout, softcap, s_aux)
         parts.append(part.transpose(1, 2).flatten(0, 1).flatten(1))  # [b * q, heads * dv]
-    rows = embedding(attention_mask.places, torch.cat(parts))
-    return rows.view(1, len(rows), query.shape[1], value.shape[-1]), None
+    outcome = embedding(attention_mask.places, torch.cat(parts))
+    return outcome.view(1, len(outcome), query.shape[1], value.shape[-1]), None
+
+
+def _as_gemms(query: Tensor, key: Tensor, value: Tensor, mask: TreeMask, scaling: float | None) -> Tensor:
+    """On a CPU, in the type that autocast would multiply in."""
+    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else query.dtype
+    rows = (x[0].transpose(0, 1).to(dtype).contiguous() for x in (query, key, value))
+    factor = query.shape[-1] ** -0.5 if scaling is None else scaling
+    with torch.autocast("cpu", enabled=False):
+        mixed: Tensor = GemmAttention.apply(*rows, mask.batches, factor)  # type: ignore[no-untyped-call]
+    return mixed
 
 
 def _gather(x: Tensor, rows: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from tailor.errors import ModelError
 from tailor.kernels import tree_attention
-from tailor.kernels.layout import Layout
+from tailor.kernels.layout import BLOCK, Layout
 from tailor.records import Segment, Tree
 
 PLAIN_LAYERS = {"full_attention", "sliding_attention", "chunked_attention"}
@@ -32,7 +32,7 @@ def hidden_states(model: nn.Module, tree: Tree) -> Tensor:
     reason = why_alone(trunk, int(tree.positions.max()) + 1)
     if reason:
         return _root_by_root(trunk, ids, tree.segments, reason)
-    layout = Layout(tree, device)
+    layout = Layout(tree, device, block=BLOCK if device.type == "cpu" else None)
     with _tree_attention(trunk), tree_attention.active(layout):
         # A mask of ones says that nothing is padding; without one, transformers would look for packed rows by itself.
         out = trunk(

@@ -1,0 +1,316 @@
+"""A dense decoder layer as one step forward and one back, for the families that share the Llama layer's form.
+
+norm, q/k/v, rotary angles, attention over the Tree, output projection, norm, gate and up, down: with autograd that is
+some eighty nodes a layer, most of them passes over memory, each keeping its input. Here the backward pass is written
+out. It keeps, a row: the residual stream before and between, q/k/v before the angles, what attention gave, gate and up;
+everything else is made again by one elementwise pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tailor.kernels import elementwise as passes
+from tailor.kernels.gemm_attention import attend, attend_backward
+from tailor.kernels.layout import Batch
+from tailor.kernels.linear import Bundle, Dense, read
+
+FAMILIES = {"LlamaDecoderLayer", "MistralDecoderLayer", "Qwen2DecoderLayer", "Qwen3DecoderLayer"}
+"""Classes of transformers whose forward pass is the one below; `check_model` compares it with their own."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Rows:
+    """What the layers of one Tree share. `kept` are the rows that the last layer hands on; None: all of them."""
+
+    batches: tuple[Batch, ...]
+    cos: Tensor  # fp32 [t, d]
+    sin: Tensor
+    kept: Tensor | None = None  # int64 [m]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Norm:
+    """RMS norm: weight [d] and epsilon."""
+
+    weight: Tensor
+    eps: float
+
+    def wide(self) -> Tensor:
+        """The weight in fp32."""
+        return self.weight.detach().float()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Layer:
+    """The parts of one layer."""
+
+    before: Norm
+    q: Dense
+    k: Dense
+    v: Dense
+    q_norm: Norm | None
+    k_norm: Norm | None
+    o: Dense
+    between: Norm
+    gate: Dense
+    up: Dense
+    down: Dense
+    heads: int
+    kv: int
+    factor: float  # of attention scores
+    dtype: torch.dtype  # of the arithmetic
+
+    def bundle(self, *members: Dense) -> Bundle:
+        """Layers of the same input as one."""
+        return Bundle(members, self.dtype)
+
+    def trained(self) -> list[Tensor]:
+        """Parameters that want a gradient, in the order of what the backward pass returns."""
+        norms = [self.before, self.between, self.q_norm, self.k_norm]
+        weights = [norm.weight for norm in norms if norm is not None and norm.weight.requires_grad]
+        linear = self.bundle(self.q, self.k, self.v, self.o, self.gate, self.up, self.down)
+        return [*weights, *linear.trained()]
+
+
+def read_layer(module: nn.Module, dtype: torch.dtype) -> Layer | None:
+    """The parts of a decoder layer; None where its class is not known, or one of its parts is not plain."""
+    if type(module).__name__ not in FAMILIES:
+        return None
+    attention: Any = module.self_attn
+    mlp: Any = module.mlp
+    linear = [read(getattr(attention, f"{name}_proj")) for name in "qkvo"]
+    linear += [read(getattr(mlp, f"{name}_proj")) for name in ("gate", "up", "down")]
+    activation = type(mlp.act_fn).__name__
+    if any(part is None for part in linear) or activation not in ("SiLUActivation", "SiLU"):
+        return None
+    if attention.attention_dropout:
+        return None
+    q, k, v, o, gate, up, down = (part for part in linear if part is not None)
+    before, between = _norm(module.input_layernorm), _norm(module.post_attention_layernorm)
+    q_norm, k_norm = (_norm(getattr(attention, name, None)) for name in ("q_norm", "k_norm"))
+    heads, kv = (len(part.weight) // attention.head_dim for part in (q, k))
+    assert before is not None and between is not None
+    factor = float(attention.scaling)
+    return Layer(before, q, k, v, q_norm, k_norm, o, between, gate, up, down, heads, kv, factor, dtype)
+
+
+def _norm(module: Any) -> Norm | None:
+    return Norm(module.weight, float(module.variance_epsilon)) if module is not None else None
+
+
+def run(layer: Layer, x: Tensor, rows: Rows) -> Tensor:
+    """The residual stream [t, d] after the layer; [m, d] where only some rows are kept."""
+    out: Tensor = DenseLayer.apply(x, layer, rows, *layer.trained())  # type: ignore[no-untyped-call]
+    return out
+
+
+class FinalNorm(torch.autograd.Function):
+    """RMS norm in fp32, its outcome in `dtype`."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, norm: Norm, dtype: torch.dtype) -> Tensor:
+        """x [n, d] -> [n, d]."""
+        y, scale = passes.norm(x.contiguous(), norm.wide(), norm.eps, dtype)
+        ctx.save_for_backward(x, scale)
+        ctx.norm = norm
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients by x and the weight."""
+        x, scale = ctx.saved_tensors
+        dy = dy.contiguous()
+        dx = passes.norm_backward(dy, x, ctx.norm.wide(), scale, None)
+        return dx, passes.norm_weight(dy, x, scale) if ctx.needs_input_grad[1] else None, None, None
+
+
+class DenseLayer(torch.autograd.Function):
+    """See the head of this file; the trained parameters come as arguments so that autograd knows of them."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, layer: Layer, rows: Rows, *trained: Tensor) -> Tensor:
+        """x [t, d] -> [t, d], or [m, d]."""
+        normed, scale = passes.norm(x, layer.before.wide(), layer.before.eps, layer.dtype)
+        raw, inner = _project(layer, rows, normed)
+        turned = _turn(layer, rows, raw)
+        mixed, sums = attend(turned.query, turned.key, raw.value, rows.batches, layer.factor)
+        mixed = mixed.flatten(1)
+        y, inner_o = layer.bundle(layer.o).forward(mixed)
+        middle = (x if rows.kept is None else x[rows.kept]) + y
+
+        normed, scale_between = passes.norm(middle, layer.between.wide(), layer.between.eps, layer.dtype)
+        wide, inner_wide = layer.bundle(layer.gate, layer.up).forward(normed)
+        y, inner_down = layer.bundle(layer.down).forward(passes.swiglu(wide))
+
+        ctx.layer, ctx.rows, ctx.sums = layer, rows, len(sums)
+        kept = (
+            x,
+            scale,
+            *raw.tensors,
+            *inner,
+            *sums,
+            mixed,
+            inner_o,
+            middle,
+            scale_between,
+            wide,
+            inner_wide,
+            inner_down,
+        )
+        ctx.save_for_backward(*kept)
+        return middle + y
+
+    @staticmethod
+    def backward(ctx: Any, dout: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients by x and by the trained parameters."""
+        layer: Layer = ctx.layer
+        rows: Rows = ctx.rows
+        x, scale, raw_q, raw_kv, *rest = ctx.saved_tensors
+        inner, sums = rest[:2], rest[2 : 2 + ctx.sums]
+        mixed, inner_o, middle, scale_between, wide, inner_wide, inner_down = rest[2 + ctx.sums :]
+        raw = Raw(raw_q, raw_kv, layer)
+        needed = ctx.needs_input_grad[0]
+
+        dout = dout.contiguous()
+        dy = dout.to(layer.dtype)
+        dact, down = layer.bundle(layer.down).backward(dy, passes.swiglu(wide), inner_down)
+        assert dact is not None
+        dwide = passes.swiglu_backward(wide, dact)
+        normed, _ = passes.norm(middle, layer.between.wide(), layer.between.eps, layer.dtype)
+        dnormed, gate_up = layer.bundle(layer.gate, layer.up).backward(dwide, normed, inner_wide)
+        assert dnormed is not None
+        dmiddle = passes.norm_backward(dnormed, middle, layer.between.wide(), scale_between, dout)
+        between = _norm_gradient(layer.between, dnormed, middle, scale_between)
+
+        dmixed, o = layer.bundle(layer.o).backward(dmiddle.to(layer.dtype), mixed, inner_o)
+        assert dmixed is not None
+        turned = _turn(layer, rows, raw)
+        grads = attend_backward(
+            dmixed.view(len(dmixed), layer.heads, -1), turned.query, turned.key, raw.value, rows.batches,
+            layer.factor, sums,
+        )  # fmt: skip
+        draw, q_norm, k_norm = _turn_back(layer, rows, raw, turned, grads)
+        normed, _ = passes.norm(x, layer.before.wide(), layer.before.eps, layer.dtype)
+        dnormed, qkv = _project_backward(layer, rows, normed, draw, inner, needed or layer.before.weight.requires_grad)
+        before = _norm_gradient(layer.before, dnormed, x, scale)
+        dx = None
+        if needed and dnormed is not None:
+            past = dmiddle
+            if rows.kept is not None:
+                past = torch.zeros_like(x).index_add_(0, rows.kept, dmiddle)  # padding stands there twice, as zeros
+            dx = passes.norm_backward(dnormed, x, layer.before.wide(), scale, past)
+        return dx, None, None, *before, *between, *q_norm, *k_norm, *qkv, *o, *gate_up, *down
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Raw:
+    """q [m, heads * d], and k and v [t, 2 * kv * d], before angles; views of one matrix where all rows are kept."""
+
+    q: Tensor
+    kv: Tensor
+    layer: Layer
+
+    @property
+    def tensors(self) -> tuple[Tensor, Tensor]:
+        """What is to be saved."""
+        return self.q, self.kv
+
+    @property
+    def query(self) -> Tensor:
+        """[m, heads, d]."""
+        return self.q.view(len(self.q), self.layer.heads, -1)
+
+    @property
+    def key(self) -> Tensor:
+        """[t, kv, d]."""
+        return self.kv.view(len(self.kv), 2 * self.layer.kv, -1)[:, : self.layer.kv]
+
+    @property
+    def value(self) -> Tensor:
+        """[t, kv, d]."""
+        return self.kv.view(len(self.kv), 2 * self.layer.kv, -1)[:, self.layer.kv :]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Turned:
+    """Query and key with their angles, and 1 / rms of their heads."""
+
+    query: Tensor
+    key: Tensor
+    query_scale: Tensor
+    key_scale: Tensor
+
+
+def _project(layer: Layer, rows: Rows, normed: Tensor) -> tuple[Raw, tuple[Tensor | None, Tensor | None]]:
+    """Queries of the rows that are kept, keys and values of all."""
+    width = len(layer.q.weight)
+    if rows.kept is None:
+        y, inner = layer.bundle(layer.q, layer.k, layer.v).forward(normed)
+        return Raw(y[:, :width], y[:, width:], layer), (inner, None)
+    q, inner_q = layer.bundle(layer.q).forward(normed[rows.kept])
+    kv, inner_kv = layer.bundle(layer.k, layer.v).forward(normed)
+    return Raw(q, kv, layer), (inner_q, inner_kv)
+
+
+def _project_backward(
+    layer: Layer, rows: Rows, normed: Tensor, draw: Raw, inner: Sequence[Tensor | None], wanted: bool
+) -> tuple[Tensor | None, list[Tensor]]:
+    if rows.kept is None:
+        whole = draw.q.as_strided((len(draw.q), draw.q.stride(0)), (draw.q.stride(0), 1))
+        return layer.bundle(layer.q, layer.k, layer.v).backward(whole, normed, inner[0], wanted=wanted)
+    dq, q = layer.bundle(layer.q).backward(draw.q, normed[rows.kept], inner[0], wanted=wanted)
+    dkv, kv = layer.bundle(layer.k, layer.v).backward(draw.kv, normed, inner[1], wanted=wanted)
+    if dq is not None and dkv is not None:
+        dkv.index_add_(0, rows.kept, dq)
+    return dkv, [*q, *kv]
+
+
+def _turn(layer: Layer, rows: Rows, raw: Raw) -> Turned:
+    cos, sin = rows.cos, rows.sin
+    key, key_scale = passes.rotate(raw.key, *_norm_of(layer.k_norm), cos, sin)
+    if rows.kept is not None:
+        cos, sin = cos[rows.kept], sin[rows.kept]
+    query, query_scale = passes.rotate(raw.query, *_norm_of(layer.q_norm), cos, sin)
+    return Turned(query, key, query_scale, key_scale)
+
+
+def _turn_back(
+    layer: Layer, rows: Rows, raw: Raw, turned: Turned, grads: tuple[Tensor, Tensor, Tensor]
+) -> tuple[Raw, list[Tensor], list[Tensor]]:
+    """Gradients by q, k and v before angles, laid out as these were, and by the weights of their norms."""
+    dq, dk, dv = grads
+    if rows.kept is None:
+        width = raw.q.shape[1]
+        whole = torch.empty(len(raw.q), width + raw.kv.shape[1], dtype=raw.q.dtype, device=raw.q.device)
+        draw = Raw(whole[:, :width], whole[:, width:], layer)
+    else:
+        draw = Raw(torch.empty_like(raw.q), torch.empty_like(raw.kv), layer)
+    draw.value.copy_(dv)
+    cos, sin = rows.cos, rows.sin
+    k_norm = passes.rotate_backward(
+        dk, raw.key, _norm_of(layer.k_norm)[0], turned.key_scale, cos, sin, draw.key, _trains(layer.k_norm)
+    )
+    if rows.kept is not None:
+        cos, sin = cos[rows.kept], sin[rows.kept]
+    q_norm = passes.rotate_backward(
+        dq, raw.query, _norm_of(layer.q_norm)[0], turned.query_scale, cos, sin, draw.query, _trains(layer.q_norm)
+    )
+    return draw, *([grad] if grad is not None else [] for grad in (q_norm, k_norm))  # type: ignore[return-value]
+
+
+def _norm_of(norm: Norm | None) -> tuple[Tensor | None, float]:
+    return (norm.wide(), norm.eps) if norm is not None else (None, 0.0)
+
+
+def _trains(norm: Norm | None) -> bool:
+    return norm is not None and norm.weight.requires_grad
+
+
+def _norm_gradient(norm: Norm, dy: Tensor | None, x: Tensor, scale: Tensor) -> list[Tensor]:
+    return [passes.norm_weight(dy, x, scale)] if norm.weight.requires_grad and dy is not None else []

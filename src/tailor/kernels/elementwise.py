@@ -1,0 +1,205 @@
+"""The passes of a decoder layer that are no matrix products, forward and backward, in fp32 whatever is stored.
+
+Each stands here in PyTorch, as its definition; on a CPU with a C compiler `native.c` runs instead, in one trip through
+memory. Names: n rows, d numbers a row or head, b pieces of attention with q asking and k answering places.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from tailor.kernels import native
+
+NAMES = {torch.bfloat16: "bf16", torch.float32: "float"}
+
+
+def _compiled(*alike: Tensor) -> bool:
+    """Whether `native.c` has the pass for these tensors, which have to be of one type."""
+    return (
+        alike[0].device.type == "cpu"
+        and alike[0].dtype in NAMES
+        and all(x.dtype == alike[0].dtype for x in alike)
+        and native.library() is not None
+    )
+
+
+def _paired(stream: Tensor, dtype: torch.dtype) -> bool:
+    """The same for passes that read the residual stream: it may be wider than the arithmetic, not narrower."""
+    return _compiled(stream) and (dtype == stream.dtype or (stream.dtype, dtype) == (torch.float32, torch.bfloat16))
+
+
+def norm(x: Tensor, weight: Tensor, eps: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """(x / rms(x) * weight as `dtype` [n, d], 1 / rms fp32 [n]) (Zhang & Sennrich 2019); weight is fp32 [d]."""
+    if _paired(x, dtype):
+        y, scale = torch.empty(x.shape, dtype=dtype), torch.empty(len(x))
+        native.call(f"norm_{NAMES[x.dtype]}_{NAMES[dtype]}", x, weight, y, scale, len(x), x.shape[1], eps)
+        return y, scale
+    wide = x.float()
+    scale = (wide.square().mean(-1) + eps).rsqrt()
+    return (wide * scale[:, None] * weight).to(dtype), scale
+
+
+def norm_backward(dy: Tensor, x: Tensor, weight: Tensor, scale: Tensor, past: Tensor | None) -> Tensor:
+    """Gradient of `norm` by x, plus `past`: what reaches x around the norm."""
+    if _paired(x, dy.dtype) and (past is None or past.dtype == x.dtype):
+        dx = torch.empty_like(x)
+        name = f"norm_backward_{NAMES[x.dtype]}_{NAMES[dy.dtype]}"
+        native.call(name, dy, x, weight, scale, past, dx, len(x), x.shape[1])
+        return dx
+    wide, scaled = x.float() * scale[:, None], dy.float() * weight
+    dx = scale[:, None] * (scaled - wide * (scaled * wide).mean(-1, keepdim=True))
+    return (dx if past is None else dx + past).to(x.dtype)
+
+
+def norm_weight(dy: Tensor, x: Tensor, scale: Tensor) -> Tensor:
+    """Gradient of `norm` by its weight, fp32 [d]."""
+    if _paired(x, dy.dtype):
+        dw = torch.empty(x.shape[1])
+        native.call(f"norm_weight_{NAMES[x.dtype]}_{NAMES[dy.dtype]}", dy, x, scale, dw, len(x), x.shape[1])
+        return dw
+    return (dy.float() * x.float() * scale[:, None]).sum(0)
+
+
+def rotate(x: Tensor, weight: Tensor | None, eps: float, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
+    """Heads x [n, heads, d], normed first where there is a weight, turned by the angles of their rows [n, d].
+
+    Returns (contiguous [n, heads, d], 1 / rms fp32 [n, heads], empty without a weight). Su et al. 2021.
+    """
+    n, heads, d = x.shape
+    scale = torch.empty((n, heads) if weight is not None else 0, device=x.device)
+    if _compiled(x):
+        y = torch.empty(n, heads, d, dtype=x.dtype)
+        native.call(f"rotate_{NAMES[x.dtype]}", x, x.stride(0), weight, eps, cos, sin, y, scale, n, heads, d)
+        return y, scale
+    wide = x.float()
+    if weight is not None:
+        scale = (wide.square().mean(-1) + eps).rsqrt()
+        wide = wide * scale[..., None] * weight
+    left, right = wide.chunk(2, dim=-1)
+    turned = wide * cos[:, None] + torch.cat([-right, left], dim=-1) * sin[:, None]
+    return turned.to(x.dtype), scale
+
+
+def rotate_backward(
+    dy: Tensor, x: Tensor, weight: Tensor | None, scale: Tensor, cos: Tensor, sin: Tensor, out: Tensor, trained: bool
+) -> Tensor | None:
+    """Writes the gradient of `rotate` by x to `out`; returns that by the weight if `trained`. dy is fp32."""
+    n, heads, d = x.shape
+    if _compiled(x, out):
+        dw = torch.empty(heads, d) if trained else None
+        arguments = (dy, x, x.stride(0), weight, scale, cos, sin, out, out.stride(0), dw, n, heads, d)
+        native.call(f"rotate_backward_{NAMES[x.dtype]}", *arguments)
+        return dw.sum(0) if dw is not None else None
+    left, right = (dy * sin[:, None]).chunk(2, dim=-1)
+    turned = dy * cos[:, None] + torch.cat([right, -left], dim=-1)
+    if weight is None:
+        out.copy_(turned)
+        return None
+    wide = x.float() * scale[..., None]
+    scaled = turned * weight
+    out.copy_(scale[..., None] * (scaled - wide * (scaled * wide).mean(-1, keepdim=True)))
+    return (turned * wide).sum((0, 1)) if trained else None
+
+
+def swiglu(x: Tensor) -> Tensor:
+    """silu(gate) * up of x = [gate, up], [n, 2d] -> [n, d] (Shazeer 2020)."""
+    n, d = x.shape[0], x.shape[1] // 2
+    if _compiled(x):
+        y = torch.empty(n, d, dtype=x.dtype)
+        native.call(f"swiglu_{NAMES[x.dtype]}", x, y, n, d)
+        return y
+    gate, up = x.float().chunk(2, dim=-1)
+    return (torch.nn.functional.silu(gate) * up).to(x.dtype)
+
+
+def swiglu_backward(x: Tensor, dy: Tensor) -> Tensor:
+    """Gradient of `swiglu` by x, [n, 2d]."""
+    n, d = x.shape[0], x.shape[1] // 2
+    if _compiled(x, dy):
+        dx = torch.empty_like(x)
+        native.call(f"swiglu_backward_{NAMES[x.dtype]}", x, dy, dx, n, d)
+        return dx
+    gate, up = x.float().chunk(2, dim=-1)
+    share, wide = gate.sigmoid(), dy.float()
+    return torch.cat([wide * up * share * (1 + gate * (1 - share)), wide * gate * share], dim=-1).to(x.dtype)
+
+
+def softmax_(scores: Tensor, first: Tensor, last: Tensor, factor: float) -> Tensor:
+    """Scores [b, heads, m, k] become probabilities in place; returns the log of their sums, fp32 [b, heads, m].
+
+    The m rows are queries of q places, one group after another: row i of piece b sees the places
+    first[b, i % q] <= j < last[b, i % q], int32 [b, q]. A row that sees nothing becomes zeros.
+    """
+    b, heads, m, k = scores.shape
+    if _compiled(scores):
+        lse = torch.empty(b, heads, m)
+        arguments = (scores, first, last, lse, factor, b * heads, heads, m, first.shape[1], k)
+        native.call(f"softmax_{NAMES[scores.dtype]}", *arguments)
+        return lse
+    wide = (scores.float() * factor).masked_fill(~_seen(first, last, m, k), -torch.inf)
+    lse = wide.logsumexp(-1)
+    scores.copy_((wide - lse[..., None]).exp().nan_to_num_(0.0))
+    return lse
+
+
+def softmax_backward_(scores: Tensor, dp: Tensor, first: Tensor, last: Tensor, lse: Tensor, factor: float) -> None:
+    """Scores become probabilities once more, and `dp`, the gradient by those, that by the scores; both in place."""
+    b, heads, m, k = scores.shape
+    if _compiled(scores, dp):
+        arguments = (scores, dp, first, last, lse, factor, b * heads, heads, m, first.shape[1], k)
+        native.call(f"softmax_backward_{NAMES[scores.dtype]}", *arguments)
+        return
+    wide = (scores.float() * factor).masked_fill(~_seen(first, last, m, k), -torch.inf)
+    p, wide_dp = (wide - lse[..., None]).exp().nan_to_num_(0.0), dp.float()
+    scores.copy_(p)
+    dp.copy_(p * (wide_dp - (p * wide_dp).sum(-1, keepdim=True)) * factor)
+
+
+def _seen(first: Tensor, last: Tensor, m: int, k: int) -> Tensor:
+    """[b, 1, m, k] of spans [b, q], repeated for each group of q among the m rows."""
+    places = torch.arange(k, device=first.device)
+    seen = (places >= first[..., None]) & (places < last[..., None])
+    return seen.repeat(1, m // first.shape[1], 1)[:, None]
+
+
+def gather(x: Tensor, rows: Tensor) -> Tensor:
+    """Heads x [n, heads, d] at rows [b, k] as contiguous [b, heads, k, d]."""
+    (_, heads, d), (b, k) = x.shape, rows.shape
+    if _compiled(x):
+        y = torch.empty(b, heads, k, d, dtype=x.dtype)
+        native.call(f"gather_{NAMES[x.dtype]}", x, x.stride(0), rows, y, b, heads, k, d)
+        return y
+    return x[rows].transpose(1, 2).contiguous()
+
+
+def spread_(x: Tensor, rows: Tensor, used: Tensor, out: Tensor) -> None:
+    """The way back: out[rows[b, j], h] = x[b, h, j] for the `used` first places of each b, which are different rows."""
+    b, heads, k, d = x.shape
+    if _compiled(x, out):
+        native.call(f"spread_{NAMES[x.dtype]}", x, rows, used, out, out.stride(0), b, heads, k, d)
+        return
+    real = torch.arange(k, device=x.device) < used[:, None]
+    out[rows[real]] = x.transpose(1, 2)[real]
+
+
+def scatter_(x: Tensor, rows: Tensor, used: Tensor, out: Tensor) -> None:
+    """out[rows[b, j], h] += x[b, h, j] for the `used` first places of each b; out is contiguous fp32 [n, heads, d]."""
+    b, heads, k, d = x.shape
+    if _compiled(x):
+        native.call(f"scatter_{NAMES[x.dtype]}", x, rows, used, out, b, heads, k, d)
+        return
+    real = torch.arange(k, device=x.device) < used[:, None]
+    out.index_add_(0, rows[real], x.transpose(1, 2)[real].float())
+
+
+def probabilities_(logits: Tensor) -> Tensor:
+    """Logits [n, v] become probabilities in place; returns the log of their sums, fp32 [n]."""
+    if _compiled(logits):
+        lse = torch.empty(len(logits))
+        native.call(f"probabilities_{NAMES[logits.dtype]}", logits, lse, len(logits), logits.shape[1])
+        return lse
+    wide = logits.float()
+    lse = wide.logsumexp(-1)
+    logits.copy_((wide - lse[:, None]).exp())
+    return lse

@@ -1,0 +1,177 @@
+"""Linear layers that read the same rows, as one matrix product forward and one back; LoRA adapters included.
+
+y = x W' + s (x A') B' (Hu et al. 2021) keeps x and the r numbers a row of x A', and nothing else: PEFT's own layers
+keep three more copies of x, one of them fp32. q, k and v, or gate and up, are stacked into one matrix: frozen weights
+are moved once into one storage, of which the modules then hold slices; trained ones are fp32 and are cast into one each
+time they have changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.weak import WeakIdKeyDictionary
+
+_casts: Any = WeakIdKeyDictionary()
+"""First weight of a bundle -> (what its weights were, their stack in another type)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Low:
+    """A low-rank adapter: A [r, d], B [n, r], and what their product is multiplied by."""
+
+    a: Tensor
+    b: Tensor
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class Dense:
+    """One linear layer: weight [n, d], bias [n], adapter."""
+
+    weight: Tensor
+    bias: Tensor | None
+    low: Low | None
+
+    def trained(self) -> list[Tensor]:
+        """Parameters that want a gradient, in the order of `Bundle.backward`."""
+        low = (self.low.a, self.low.b) if self.low is not None else ()
+        return [p for p in (self.weight, self.bias, *low) if p is not None and p.requires_grad]
+
+
+def read(module: nn.Module) -> Dense | None:
+    """What `module` computes, if it is a plain linear layer with at most one plain adapter of PEFT's at work."""
+    base = getattr(module, "base_layer", None)
+    if base is None:
+        return Dense(module.weight, module.bias, None) if type(module) is nn.Linear else None
+    if type(base) is not nn.Linear or not hasattr(module, "lora_A") or module.merged:
+        return None
+    weight, bias = base.weight, base.bias
+    names = [] if module.disable_adapters else list(module.active_adapters)  # type: ignore[arg-type]
+    names = [name for name in names if name in module.lora_A]  # type: ignore[operator]
+    if not names:
+        return Dense(weight, bias, None)
+    plain = len(names) == 1 and not module.lora_variant and not module.lora_bias[names[0]]  # type: ignore
+    if not plain or not isinstance(module.lora_dropout[names[0]], nn.Identity):  # type: ignore[index]
+        return None
+    (name,) = names
+    low = Low(module.lora_A[name].weight, module.lora_B[name].weight, float(module.scaling[name]))  # type: ignore
+    return Dense(weight, bias, low)
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Linear layers of the same input."""
+
+    members: tuple[Dense, ...]
+    dtype: torch.dtype  # of the arithmetic
+
+    def trained(self) -> list[Tensor]:
+        """Parameters that want a gradient, in the order of what `backward` returns."""
+        return [parameter for member in self.members for parameter in member.trained()]
+
+    @property
+    def lows(self) -> list[Low]:
+        """The adapters."""
+        return [member.low for member in self.members if member.low is not None]
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """(y [n, all outputs], x A' [n, all ranks] where there are adapters) for contiguous x [n, d]."""
+        y = torch.nn.functional.linear(x, self.weight(), self._bias())
+        lows = self.lows
+        if not lows:
+            return y, None
+        inner = x @ self._down().T
+        return y.addmm_(inner, self._up().T), inner
+
+    def backward(
+        self, dy: Tensor, x: Tensor, inner: Tensor | None, *, wanted: bool = True
+    ) -> tuple[Tensor | None, list[Tensor]]:
+        """(gradient by x, or None if not `wanted`; those of `trained()`, fp32). `inner` is what `forward` returned."""
+        dx = dy @ self.weight() if wanted else None
+        da = db = None
+        if inner is not None:
+            dinner = dy @ self._up()
+            if dx is not None:
+                dx.addmm_(dinner, self._down())
+            da, db = dinner.T @ x, dy.T @ inner
+        return dx, self._gradients(dy, x, da, db)
+
+    def _gradients(self, dy: Tensor, x: Tensor, da: Tensor | None, db: Tensor | None) -> list[Tensor]:
+        dw = dy.T @ x if any(member.weight.requires_grad for member in self.members) else None
+        grads: list[Tensor] = []
+        row = rank = 0
+        for member in self.members:
+            rows = slice(row, row + len(member.weight))
+            row = rows.stop
+            if member.weight.requires_grad and dw is not None:
+                grads.append(dw[rows].float())
+            if member.bias is not None and member.bias.requires_grad:
+                grads.append(dy[:, rows].sum(0, dtype=torch.float32))
+            if member.low is not None and da is not None and db is not None:
+                ranks = slice(rank, rank + len(member.low.a))
+                rank = ranks.stop
+                if member.low.a.requires_grad:
+                    grads.append(da[ranks].float())
+                if member.low.b.requires_grad:
+                    grads.append(db[rows, ranks].float() * member.low.scale)
+        return grads
+
+    def weight(self) -> Tensor:
+        """[all outputs, d] in the type of the arithmetic."""
+        weights = [member.weight for member in self.members]
+        if all(w.dtype == self.dtype and not w.requires_grad for w in weights):
+            return _stacked(weights)
+        state = [(id(w), w.data_ptr(), w._version) for w in weights]
+        known = _casts.get(weights[0])
+        if known is None or known[0] != state:
+            known = (state, torch.cat([w.detach().to(self.dtype) for w in weights]))
+            _casts[weights[0]] = known
+        cast: Tensor = known[1]
+        return cast
+
+    def _bias(self) -> Tensor | None:
+        if all(member.bias is None for member in self.members):
+            return None
+        none = [m.weight.new_zeros(len(m.weight)) if m.bias is None else m.bias.detach() for m in self.members]
+        return torch.cat([bias.to(self.dtype) for bias in none])
+
+    def _down(self) -> Tensor:
+        """All A, one below the other, [all ranks, d]."""
+        return torch.cat([low.a.detach().to(self.dtype) for low in self.lows])
+
+    def _up(self) -> Tensor:
+        """All scaled B, each in the rows and columns of its own layer, zeros elsewhere, [all outputs, all ranks]."""
+        ranks = sum(len(low.a) for low in self.lows)
+        outputs = sum(len(member.weight) for member in self.members)
+        up = torch.zeros(outputs, ranks, dtype=self.dtype, device=self.members[0].weight.device)
+        row = rank = 0
+        for member in self.members:
+            rows = slice(row, row + len(member.weight))
+            row = rows.stop
+            if member.low is not None:
+                up[rows, rank : rank + len(member.low.a)] = member.low.b.detach() * member.low.scale
+                rank += len(member.low.a)
+        return up
+
+
+def _stacked(weights: Sequence[Tensor]) -> Tensor:
+    """Frozen weights as one matrix: as they lie, if they are neighbours, else moved into one storage."""
+    first, columns = weights[0], weights[0].shape[1]
+    if len(weights) == 1:
+        return first.detach()
+    rows = [len(weight) for weight in weights]
+    place, neighbours = first.data_ptr(), True
+    for weight in weights:
+        same = weight.untyped_storage().data_ptr() == first.untyped_storage().data_ptr()
+        neighbours = neighbours and same and weight.is_contiguous() and weight.data_ptr() == place
+        place += weight.numel() * weight.element_size()
+    if not neighbours:
+        whole = torch.cat([weight.detach() for weight in weights])
+        for weight, part in zip(weights, torch.split(whole, rows)):
+            weight.data = part
+    return first.detach().as_strided((sum(rows), columns), (columns, 1))

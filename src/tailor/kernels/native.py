@@ -1,0 +1,84 @@
+"""The passes of `native.c`, compiled once a machine by whatever C compiler is at hand; None where there is none.
+
+A second of compiling buys passes that read and write memory once instead of five times; nothing needs it, because
+`elementwise.py` holds the same passes in PyTorch. The library links against the OpenMP runtime that PyTorch brought, so
+that both share one pool of threads.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import torch
+
+SOURCE = Path(__file__).with_name("native.c")
+FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-std=gnu11", "-w")
+SECONDS = 120  # after which a compiler is taken to be stuck
+
+
+@functools.cache
+def library() -> ctypes.CDLL | None:
+    """The compiled passes; None without a compiler or OpenMP, or where `TAILOR_NATIVE=0` asks to go without."""
+    compiler = next(filter(None, map(shutil.which, (os.environ.get("CC", "cc"), "gcc", "clang"))), None)
+    openmp = next(iter(sorted((Path(torch.__file__).parent / "lib").glob("libgomp*.so*"))), None)
+    if os.environ.get("TAILOR_NATIVE") == "0" or compiler is None or openmp is None:
+        return None
+    target = _cache() / f"native-{_fingerprint(compiler)}.so"
+    try:
+        if not target.exists():
+            _compile(compiler, openmp, target)
+        return ctypes.CDLL(str(target))
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _cache() -> Path:
+    base = os.environ.get("TAILOR_CACHE") or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tailor"
+    return Path(base) / "native"
+
+
+def _fingerprint(compiler: str) -> str:
+    """Everything the machine code depends on: source, flags, compiler, PyTorch's build, and the processor."""
+    processor = platform.processor() or platform.machine()
+    with open("/proc/cpuinfo", encoding="utf-8") as lines:  # a home folder may be shared by different machines
+        processor += "".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}))
+    version = subprocess.run([compiler, "--version"], capture_output=True, check=True, timeout=SECONDS).stdout
+    parts = [SOURCE.read_bytes(), " ".join(FLAGS).encode(), version, torch.__version__.encode(), processor.encode()]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+
+
+def _compile(compiler: str, openmp: Path, target: Path) -> None:
+    """Compiles beside the target and moves it there whole, as another process may be doing the same."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        made, linked = Path(folder) / "native.o", Path(folder) / "native.so"
+        # OpenMP at compiling only: at linking it would bring a runtime of the compiler's own
+        for command in (
+            [compiler, *FLAGS, "-fopenmp", "-c", str(SOURCE), "-o", str(made)],
+            [compiler, "-shared", str(made), str(openmp), "-lm", "-o", str(linked)],
+        ):
+            subprocess.run(command, capture_output=True, check=True, timeout=SECONDS)
+        linked.replace(target)
+
+
+def call(name: str, *arguments: torch.Tensor | int | float | None) -> None:
+    """Runs a pass: tensors as pointers, floats as floats, whole numbers as 64-bit ones, threads added at the end."""
+    lib = library()
+    assert lib is not None
+    passed = [
+        ctypes.c_void_p(a.data_ptr() if isinstance(a, torch.Tensor) else 0)
+        if a is None or isinstance(a, torch.Tensor)
+        else ctypes.c_float(a)
+        if isinstance(a, float)
+        else ctypes.c_int64(a)
+        for a in arguments
+    ]
+    getattr(lib, name)(*passed, ctypes.c_int(torch.get_num_threads()))

@@ -1,0 +1,142 @@
+"""Compiled passes against the same in PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tailor.kernels import elementwise as passes
+from tailor.kernels import native
+
+BF16, FP32 = torch.bfloat16, torch.float32
+
+
+def randn(*shape: int, dtype: torch.dtype = FP32) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape))).to(dtype)
+
+
+def spans(b: int, q: int, k: int) -> tuple[Tensor, Tensor]:
+    """Some rows see everything, some a window, and the last ones nothing."""
+    draw = torch.Generator().manual_seed(1)
+    first = torch.randint(0, k // 2, (b, q), generator=draw, dtype=torch.int32)
+    last = first + torch.randint(1, k // 2, (b, q), generator=draw, dtype=torch.int32)
+    first[:, 0], last[:, 0] = 0, k
+    first[:, -1] = last[:, -1] = 0
+    return first, last
+
+
+def rotations(dtype: torch.dtype, weight: Tensor | None) -> Any:
+    cos, sin = (part.repeat(1, 2) for part in (randn(7, 4), randn(7, 4) + 1))
+    x = randn(7, 5 * 8, dtype=dtype)[:, 8:].view(7, 4, 8)  # four of five heads: rows are apart
+    y, scale = passes.rotate(x, weight, 1e-6, cos, sin)
+    out = torch.zeros(7, 4, 8, dtype=dtype)
+    dw = passes.rotate_backward(randn(7, 4, 8), x, weight, scale, cos, sin, out, weight is not None)
+    return y, scale, out, dw if dw is not None else scale
+
+
+def softmaxes(dtype: torch.dtype) -> Any:
+    first, last = spans(2, 5, 40)
+    scores, dp = randn(2, 3, 10, 40, dtype=dtype), randn(2, 3, 10, 40, dtype=dtype)
+    kept = scores.clone()
+    lse = passes.softmax_(scores, first, last, 0.7)
+    passes.softmax_backward_(kept, dp, first, last, lse, 0.7)
+    return scores, lse[:, :, :4], kept, dp
+
+
+def moves(dtype: torch.dtype) -> Any:
+    x = randn(9, 6 * 4, dtype=dtype)[:, 4:].view(9, 5, 4)
+    rows = torch.tensor([[0, 3, 3], [8, 1, 1]])
+    used = torch.tensor([2, 2])
+    picked = passes.gather(x, rows)
+    back, total = torch.zeros(9, 5, 4, dtype=dtype), torch.zeros(9, 5, 4)
+    passes.spread_(picked, rows, used, back)
+    passes.scatter_(picked, rows, torch.tensor([3, 3]), total)
+    return picked, back, total
+
+
+def chances(dtype: torch.dtype) -> Any:
+    logits = randn(5, 100, dtype=dtype) * 5
+    return passes.probabilities_(logits), logits
+
+
+CASES: dict[str, Callable[[torch.dtype], Any]] = {
+    "norm": lambda t: passes.norm(randn(9, 33), randn(33) + 2, 1e-6, t),
+    "norm of bf16": lambda t: passes.norm(randn(9, 33, dtype=t), randn(33) + 2, 1e-6, t),
+    "norm backward": lambda t: passes.norm_backward(randn(9, 33, dtype=t), randn(9, 33) + 1, randn(33), randn(9), None),
+    "norm backward and past": lambda t: passes.norm_backward(
+        randn(9, 33, dtype=t), randn(9, 33, dtype=t), randn(33), randn(9), randn(9, 33, dtype=t) * 3
+    ),
+    "norm weight": lambda t: passes.norm_weight(randn(9, 130, dtype=t), randn(9, 130), randn(9)),
+    "rotate": lambda t: rotations(t, None),
+    "rotate after norm": lambda t: rotations(t, randn(8) + 2),
+    "swiglu": lambda t: passes.swiglu(randn(9, 66, dtype=t) * 8),
+    "swiglu backward": lambda t: passes.swiglu_backward(randn(9, 66, dtype=t) * 8, randn(9, 33, dtype=t)),
+    "softmax": softmaxes,
+    "moves": moves,
+    "probabilities": chances,
+}
+
+
+@pytest.mark.skipif(native.library() is None, reason="no C compiler here")
+@pytest.mark.parametrize("dtype", [FP32, BF16])
+@pytest.mark.parametrize("case", CASES)
+def test_compiled_equals_torch(case: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    call = native.call
+    monkeypatch.setattr(native, "call", lambda name, *arguments: (calls.append(name), call(name, *arguments)))
+    ours = CASES[case](dtype)
+    assert calls
+    monkeypatch.setattr(native, "library", lambda: None)
+    count = len(calls)
+    theirs = CASES[case](dtype)
+    assert len(calls) == count
+    for got, wanted in zip(*((one,) if isinstance(one, Tensor) else one for one in (ours, theirs))):
+        assert got.dtype == wanted.dtype
+        rtol, atol = (1e-5, 1e-6) if dtype == FP32 else (1e-2, 1e-3)
+        torch.testing.assert_close(got, wanted, rtol=rtol, atol=atol)
+
+
+def test_softmax_is_that_of_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The PyTorch side, against masked softmax and its autograd."""
+    monkeypatch.setattr(native, "library", lambda: None)
+    first, last = spans(2, 5, 40)
+    scores = randn(2, 3, 10, 40).requires_grad_()
+    seen = torch.zeros(2, 5, 40, dtype=torch.bool)
+    for piece in range(2):
+        for row in range(5):
+            seen[piece, row, first[piece, row] : last[piece, row]] = True
+    mask = torch.cat([seen, seen], dim=1)[:, None].expand(2, 3, 10, 40)
+    wanted = (scores * 0.7).masked_fill(~mask, -torch.inf).softmax(-1).nan_to_num(0.0)
+    dp = randn(2, 3, 10, 40)
+    real = mask.any(-1, keepdim=True)
+    torch.where(real, wanted, 0.0).backward(dp)
+    ours = scores.detach().clone()
+    lse = passes.softmax_(ours, first, last, 0.7)
+    torch.testing.assert_close(ours, wanted.detach())
+    again, grad = scores.detach().clone(), dp.clone()
+    passes.softmax_backward_(again, grad, first, last, lse, 0.7)
+    torch.testing.assert_close(again, wanted.detach())
+    torch.testing.assert_close(grad, scores.grad.nan_to_num(0.0), rtol=1e-4, atol=1e-5)
+
+
+def test_rotation_is_that_of_transformers() -> None:
+    from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm, apply_rotary_pos_emb
+
+    x = randn(7, 4, 8).requires_grad_()
+    norm = Qwen3RMSNorm(8, eps=1e-6)
+    norm.weight.data = randn(8) + 2
+    angles = randn(7, 4).repeat(1, 2)
+    cos, sin = angles.cos(), angles.sin()
+    wanted, _ = apply_rotary_pos_emb(norm(x)[None].transpose(1, 2), norm(x)[None].transpose(1, 2), cos[None], sin[None])
+    wanted = wanted[0].transpose(0, 1)
+    ours, scale = passes.rotate(x.detach(), norm.weight.detach(), 1e-6, cos, sin)
+    torch.testing.assert_close(ours, wanted.detach())
+    wanted.backward(dy := randn(7, 4, 8))
+    out = torch.empty(7, 4, 8)
+    dw = passes.rotate_backward(dy, x.detach(), norm.weight.detach(), scale, cos, sin, out, True)
+    torch.testing.assert_close(out, x.grad)
+    torch.testing.assert_close(dw, norm.weight.grad)

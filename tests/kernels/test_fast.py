@@ -1,0 +1,139 @@
+"""The fast path against the general one, which `test_trunk.py` holds against transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from torch import nn
+
+from tailor.kernels import fused_head, layout, logprobs, native, why_not_fast
+from tailor.weights.load import hushed
+
+from .conftest import FAMILIES, build, plant, rows
+
+DENSE = ["llama", "mistral", "qwen2", "qwen3"]
+
+
+@pytest.fixture(params=["compiled", "torch"])
+def passes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Elementwise passes in C, and as PyTorch's."""
+    if request.param == "torch":
+        monkeypatch.setattr(native, "library", lambda: None)
+    elif native.library() is None:
+        pytest.skip("no C compiler here")
+    yield
+
+
+def adapted(model: nn.Module, **settings: object) -> nn.Module:
+    """With a LoRA adapter that already does something, on weights that stand still."""
+    torch.manual_seed(5)
+    with hushed():
+        model = get_peft_model(model, LoraConfig(r=3, lora_alpha=5, target_modules="all-linear", **settings))
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name:
+            nn.init.normal_(parameter, 0, 0.1)
+    return model
+
+
+def values_and_gradients(model: nn.Module, *, reference: bool) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """Of a loss that is not linear in the log-probs."""
+    model.zero_grad()
+    tree = plant(rows())
+    values = logprobs(model, tree, reference=reference)
+    weights = torch.linspace(-1, 1, len(values))
+    (values * weights + 0.05 * values**2).sum().backward()
+    return values.detach(), {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+
+
+def distances(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> dict[str, float]:
+    assert ours.keys() == theirs.keys()
+    return {name: float((ours[name] - theirs[name]).norm() / theirs[name].norm()) for name in theirs}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_plain_dense_families_take_it_and_the_others_say_why_not(name: str) -> None:
+    assert (why_not_fast(build(name)) == "") == (name in DENSE)
+
+
+@pytest.mark.usefixtures("passes")
+@pytest.mark.parametrize("chunk", [1, 10**9])
+@pytest.mark.parametrize("tuned", ["full", "lora"])
+@pytest.mark.parametrize("name", DENSE)
+def test_values_and_gradients_in_fp32(name: str, tuned: str, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fused_head, "CHUNK_BYTES", chunk)  # a row at a time, and all at once
+    model = adapted(build(name)) if tuned == "lora" else build(name)
+    assert not why_not_fast(model)
+    theirs, wanted = values_and_gradients(model, reference=True)
+    ours, got = values_and_gradients(model, reference=False)
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+    assert max(distances(got, wanted).values()) < 2e-5
+
+
+@pytest.mark.usefixtures("passes")
+@pytest.mark.parametrize("tuned", ["full", "lora"])
+@pytest.mark.parametrize("name", DENSE)
+def test_bf16_is_as_near_to_fp32_as_the_general_path(name: str, tuned: str) -> None:
+    model = adapted(build(name)) if tuned == "lora" else build(name)
+    exact, wanted = values_and_gradients(model, reference=True)
+    errors = {}
+    for reference in (True, False):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            values, got = values_and_gradients(model, reference=reference)
+        whole = torch.cat([value.flatten() for value in wanted.values()])
+        off = torch.cat([got[n].flatten() for n in wanted]) - whole
+        errors[reference] = (float((values - exact).norm() / exact.norm()), float(off.norm() / whole.norm()))
+    assert errors[False][0] < min(0.02, 1.5 * errors[True][0] + 1e-4)
+    assert errors[False][1] < min(0.1, 1.5 * errors[True][1] + 1e-4)
+
+
+def test_long_rows_are_cut_into_pieces_that_see_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build("mistral")
+    theirs, wanted = values_and_gradients(model, reference=False)
+    monkeypatch.setattr("tailor.kernels.fast.BLOCK", 3)
+    monkeypatch.setattr(layout, "SLACK", 0)
+    ours, got = values_and_gradients(model, reference=False)
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+    assert max(distances(got, wanted).values()) < 1e-5
+
+
+def test_frozen_weights_move_into_one_storage_under_their_own_names() -> None:
+    model = adapted(build("qwen3"))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    values_and_gradients(model, reference=False)
+    after = model.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    layer = model.get_base_model().model.layers[0].self_attn
+    parts = [getattr(layer, f"{name}_proj").base_layer.weight for name in "qkv"]
+    assert len({part.untyped_storage().data_ptr() for part in parts}) == 1
+
+
+def test_weights_are_cast_again_after_every_change() -> None:
+    model = build("llama")
+    with torch.autocast("cpu", dtype=torch.bfloat16), torch.no_grad():
+        tree = plant(rows())
+        first = logprobs(model, tree)
+        layer = model.model.layers[0].mlp
+        layer.up_proj.weight.mul_(1.5)  # as an optimiser changes it
+        second = logprobs(model, tree)
+        layer.up_proj.weight.data = layer.up_proj.weight.data / 1.5  # as a swap to the base's weights does
+        third = logprobs(model, tree)
+    assert (second - first).abs().max() > 1e-3
+    torch.testing.assert_close(third, first, rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("settings", [{"use_dora": True}, {"lora_dropout": 0.1}])
+def test_adapters_that_do_more_run_their_own_modules(settings: dict[str, object]) -> None:
+    model = adapted(build("llama"), **settings)
+    assert "changed" in why_not_fast(model)
+    assert torch.equal(*(values_and_gradients(model.eval(), reference=flag)[0] for flag in (True, False)))
+
+
+def test_an_adapter_switched_off_is_not_there() -> None:
+    torch.manual_seed(0)
+    plain, model = build("llama"), adapted(build("llama"))
+    with torch.no_grad(), model.disable_adapter():
+        torch.testing.assert_close(logprobs(model, plant(rows())), logprobs(plain, plant(rows())))
