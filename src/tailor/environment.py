@@ -12,7 +12,18 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("tailor", "torch", "transformers", "peft", "tokenizers", "safetensors", "numpy", "scipy", "pydantic")
+PACKAGES = (
+    "tailor",
+    "torch",
+    "transformers",
+    "peft",
+    "bitsandbytes",
+    "tokenizers",
+    "safetensors",
+    "numpy",
+    "scipy",
+    "pydantic",
+)
 
 
 def describe(verb: str, files: Iterable[Path], model: Path) -> dict[str, Any]:

@@ -295,6 +295,11 @@ def test_a_decomposed_start_is_saved_for_the_original_weights(
     assert torch.equal(logits(again.model), after)
 
 
+def test_only_linear_layers_have_a_principal_part(saved: str) -> None:
+    with pytest.raises(ConfigError, match=r"is for linear layers, and base_model\.model\.model\.embed_tokens is none"):
+        lora(fresh(saved), target_modules=("q_proj", "embed_tokens"), init_lora_weights="olora")
+
+
 @pytest.mark.parametrize(("kind", "module"), [("untied", "lm_head"), ("tied", "embed_tokens"), ("tied", "lm_head")])
 def test_modules_trained_whole_beside_the_adapter(tmp_path: Path, kind: str, module: str) -> None:
     name = write(tmp_path / "base", kind)
@@ -313,6 +318,14 @@ def test_modules_trained_whole_beside_the_adapter(tmp_path: Path, kind: str, mod
     save(loaded, tmp_path / "adapter")
     peft = with_adapter(stock(name), tmp_path / "adapter")
     torch.testing.assert_close(logits(peft), after.float(), rtol=0, atol=0.1)
+
+
+@pytest.mark.parametrize(("kind", "said"), [("tied", True), ("untied", False)])
+def test_half_of_a_tied_pair_is_adapted_aloud(tmp_path: Path, kind: str, said: bool) -> None:
+    loaded = lora(fresh(write(tmp_path / "base", kind)), target_modules=("q_proj", "lm_head"))
+    assert any("tied, and only lm_head is adapted" in note for note in loaded.notes) == said
+    whole = lora(fresh(write(tmp_path / "again", kind)), modules_to_save=("lm_head",))
+    assert not any("tied, and only" in note for note in whole.notes)
 
 
 @pytest.mark.parametrize("kind", ["tied", "untied"])

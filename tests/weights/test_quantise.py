@@ -10,12 +10,12 @@ import torch
 from torch.nn.functional import linear
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-from tailor.config import AdapterConfig
+from tailor.config import AdapterConfig, ModelConfig
 from tailor.errors import ConfigError, ModelError, ResourceError
 from tailor.kernels import check_model
 from tailor.weights import quantise
 from tailor.weights.adapter import attach
-from tailor.weights.load import Loaded, hushed
+from tailor.weights.load import Loaded, hushed, load
 from tailor.weights.quantise import dequantise, quantised
 from tailor.weights.save import restore, save
 
@@ -108,6 +108,7 @@ def test_a_model_saved_in_4_bits_is_known_as_such(saved: str, tmp_path: Path) ->
     loaded = fresh(str(tmp_path / "packed"))
     assert loaded.quantised
     assert torch.equal(logits(loaded.model), logits(fresh(saved, quantise="nf4").model))
+    assert torch.equal(logits(fresh(str(tmp_path / "packed"), quantise="nf4").model), logits(loaded.model))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -213,9 +214,21 @@ def test_layers_beside_experts_are_left_out_aloud(tmp_path: Path) -> None:
     table = {row.module: (row.adapted, row.total) for row in loaded.coverage}
     assert (table["gate_proj"], table["experts.down_proj"], table["o_proj"]) == ((0, 2), (1, 1), (2, 2))
     assert table["q_b_proj"] == (2, 2)
+    assert any("the fused weights of experts (49.2 kB) stay float32" in note for note in loaded.notes)
     assert any("not adapted: down_proj, gate_proj, up_proj" in note for note in loaded.notes)
     with pytest.raises(ConfigError, match="PEFT cannot adapt the 4-bit layers gate_proj"):
         qlora(name, target_modules=("gate_proj", "o_proj"))
+
+
+def test_new_tokens_on_4_bits(saved: str, tmp_path: Path) -> None:
+    loaded = load(ModelConfig(name=saved, dtype="fp32", quantise="nf4"), device="cpu", vocabulary=64)
+    attach(loaded, AdapterConfig(type="qlora", r=4), seed=1)
+    disturb(loaded)
+    save(loaded, tmp_path / "adapter")
+    base = stock_4bit(saved, torch.float32)
+    with hushed():
+        base.resize_token_embeddings(64, mean_resizing=False)  # type: ignore[operator]
+    assert torch.equal(logits(with_adapter(base, tmp_path / "adapter")), logits(loaded.model))
 
 
 def test_without_the_package_the_extra_is_named(saved: str, monkeypatch: pytest.MonkeyPatch) -> None:

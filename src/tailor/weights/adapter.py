@@ -68,6 +68,7 @@ def _attach_lora(loaded: Loaded, adapter: AdapterConfig, seed: int) -> None:
         targets = choose(loaded.model, adapter)
         _check(loaded, adapter, targets)
         tokens = _new_tokens(loaded)
+        tables, tied = _tables(loaded.model), _tied(loaded.model)
         config = LoraConfig(
             r=adapter.r,
             lora_alpha=adapter.lora_alpha,
@@ -77,7 +78,7 @@ def _attach_lora(loaded: Loaded, adapter: AdapterConfig, seed: int) -> None:
             rank_pattern=targets.ranks,
             modules_to_save=list(adapter.modules_to_save) or None,
             trainable_token_indices=tokens,
-            ensure_weight_tying=_tied(loaded.model) and bool(_tables(loaded.model) & set(adapter.modules_to_save)),
+            ensure_weight_tying=tied and bool(tables & set(adapter.modules_to_save)),
             init_lora_weights="gaussian" if adapter.init_lora_weights == "gaussian" else True,
             use_rslora=adapter.use_rslora,
             use_dora=adapter.use_dora,
@@ -95,6 +96,9 @@ def _attach_lora(loaded: Loaded, adapter: AdapterConfig, seed: int) -> None:
     model.eval()
     loaded.coverage = coverage(model)
     loaded.notes += targets.notes
+    alone = [row.module for row in loaded.coverage if row.module in tables and row.adapted]
+    if tied and len(alone) == 1 and not tokens:
+        loaded.notes.append(f"embedding and head are tied, and only {alone[0]} is adapted: merged, they will be two")
     if tokens:
         loaded.notes.append(f"the {loaded.grown} new rows of {', '.join(tokens)} are trained; the old ones stay")
     loaded.model = model

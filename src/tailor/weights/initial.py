@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tailor.errors import ConfigError
+
 ANCHOR = "initial"  # name of the frozen adapter
 
 
@@ -24,14 +26,22 @@ def decomposes(init: str) -> bool:
 
 
 def start(model: Any, init: str) -> None:
-    """Sets the trained adapter of every layer to B₀, A₀ and adds the frozen one, in fp32."""
+    """Sets the trained adapter of every layer to B₀, A₀ and adds the frozen one, in fp32.
+
+    Raises ConfigError for an adapted layer that is not linear.
+    """
     config = model.peft_config["default"]
-    for _, layer in _layers(model):
+    for name, layer in _layers(model):
+        if "default" not in layer.lora_A:
+            raise ConfigError(
+                f"adapter.init_lora_weights = {init!r} is for linear layers, and {name} is none",
+                fix="leave it out of adapter.target_modules",
+            )
         a, b = factors(_weight(layer), layer.r["default"], layer.scaling["default"], init)
         layer.update_layer(ANCHOR, layer.r["default"], lora_alpha=layer.lora_alpha["default"], config=config)
-        for name, sign in (("default", 1), (ANCHOR, -1)):
-            layer.lora_A[name].weight.data = a.clone()
-            layer.lora_B[name].weight.data = sign * b
+        for part, sign in (("default", 1), (ANCHOR, -1)):
+            layer.lora_A[part].weight.data = a.clone()
+            layer.lora_B[part].weight.data = sign * b
         layer.set_adapter(["default", ANCHOR])
         layer.lora_A[ANCHOR].requires_grad_(False)
         layer.lora_B[ANCHOR].requires_grad_(False)

@@ -122,10 +122,10 @@ def load(
     dtype, reason = choose_dtype(config.dtype, place)
 
     def make() -> tuple[Any, int]:
-        how = quantise.nf4(_shape(folder, config), dtype, place) if config.quantise == "nf4" else {}
+        how = _four_bits(folder, config, dtype, place) if config.quantise == "nf4" else {}
         model = (_fresh if config.random_weights else _pretrained)(folder, config, dtype, seed, how)
         quantise.settle(model, place)
-        if how and not quantise.quantised(model):
+        if config.quantise == "nf4" and not quantise.quantised(model):
             raise ModelError("no linear layer of this model can be held in 4 bits", fix="model.quantise = 'none'")
         grown = 0 if vocabulary is None else _grow(model, vocabulary)
         return model.requires_grad_(False).eval().to(place), grown
@@ -161,6 +161,7 @@ def hushed() -> Iterator[None]:
                 warnings.simplefilter("ignore", kind)
             # PEFT notes the rank of fused experts under names it then does not find among the modules.
             warnings.filterwarnings("ignore", "The following (rank|alpha)_pattern keys", RuntimeWarning)
+            warnings.filterwarnings("ignore", "Model has `tie_word_embeddings=True`", UserWarning)  # `attach` notes it
             yield
     finally:
         logging.set_verbosity(level)
@@ -247,6 +248,12 @@ def _fresh(folder: Path, config: ModelConfig, dtype: torch.dtype, seed: int, how
         return model.to(dtype)
     with hushed():
         return type(model).from_pretrained(None, config=model.config, state_dict=model.state_dict(), dtype=dtype, **how)
+
+
+def _four_bits(folder: Path, config: ModelConfig, dtype: torch.dtype, place: torch.device) -> dict[str, Any]:
+    """How `from_pretrained` is told to quantise; not at all where the files hold 4-bit weights already."""
+    shape = _shape(folder, config)
+    return {} if getattr(shape.config, "quantization_config", None) else quantise.nf4(shape, dtype, place)
 
 
 def _shape(folder: Path, config: ModelConfig, device: torch.device = META) -> Any:
