@@ -113,7 +113,8 @@ def _one(finding: Finding, column: int, console: Console) -> None:
     place = f"{first}:{column}" if column else first
     others = [str(row.line) if row.file == finding.rows[0].file else str(row) for row in finding.rows[1:]]
     rest = f" ({', '.join(others[:6])}{', …' if len(others) > 6 else ''})" if others else ""
-    console.print(Text.assemble("  ", (place, "bold"), f" {finding.code} ", visible(finding.message), rest))
+    said = Text.assemble("  ", (place, "bold"), f" {finding.code} ", visible(finding.message), rest)
+    console.print(said, soft_wrap=True)
     for line in finding.evidence.split("\n")[:6] if finding.evidence else ():
         text = visible(line)
         room = max(20, console.width - 6)
@@ -151,7 +152,9 @@ def explain(rule: Rule, console: Console) -> None:
     console.print(Text.assemble(*head))
     console.print(Text(f"{FAMILIES[rule.code[0]]}, {rule.severity}, called {rule.name}\n", "dim"))
     console.print(Text(" ".join(rule.explanation.split("\n")) + "\n"))
-    console.print(Text(f"if ignored: {rule.cost}\nfix: {rule.fix}{' (--fix does it)' if rule.mend or rule.drops else ''}"))
+    console.print(
+        Text(f"if ignored: {rule.cost}\nfix: {rule.fix}{' (--fix does it)' if rule.mend or rule.drops else ''}")
+    )
 
 
 def visible(text: str) -> str:

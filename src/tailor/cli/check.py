@@ -63,6 +63,7 @@ def command(
         return
     if as_json and as_sarif:
         raise ConfigError("--json and --sarif are two documents", fix="choose one")
+    select, ignore = _codes(select), _codes(ignore)
     config = options.settings(locals())
     report = _check(config, list(against or ()), repair=fix)
     console = Console(highlight=False)
@@ -78,6 +79,11 @@ def command(
         _findings.timing(report, Console(highlight=False, stderr=as_json or as_sarif))
     if report.defective:
         raise typer.Exit(1)
+
+
+def _codes(given: Codes) -> Codes:
+    """`--select D,F001 --select L` as a list of three."""
+    return [code.strip() for entry in given or () for code in entry.split(",") if code.strip()]
 
 
 def _explain(name: str) -> None:

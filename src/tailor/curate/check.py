@@ -20,14 +20,16 @@ import msgspec
 import numpy as np
 
 from tailor.config import CheckConfig
-from tailor.curate.corpus import CHUNK_BYTES, CHUNK_ROWS, COLUMNS, KINDS, Chunk, Corpus, Spool, encoded, workshop
+from tailor.curate.corpus import COLUMNS, KINDS, Corpus
 from tailor.curate.patch import Repair, mended
-from tailor.curate.rows import Row, key
+from tailor.curate.rows import Row, facts_key, key, question_key
 from tailor.curate.rules.base import SEVERITIES, Hit, Rule, chosen, load
+from tailor.curate.spool import CHUNK_BYTES, CHUNK_ROWS, Chunk, Spool, encoded, workshop
 from tailor.errors import Problem
 from tailor.records import Example, Finding, Progress, Source, quiet
 
 KEPT = 10_000  # findings of one rule that are kept; all are counted
+_OF_FILES = ("unreadable", "byte-order-mark")  # kinds of Problem that are about a file, not a row of it
 _PLACE = re.compile(r"(.*?)(?::(\d+))?(?::(\d+))?")
 
 
@@ -135,8 +137,10 @@ def _columns(rows: list[Row]) -> dict[str, Any]:
             (
                 prompt_key,
                 answer_key,
+                question_key(row.plain_prompt, tools) if row.prompt else 0,
                 key(str(prompt_key), str(answer_key), str(example.rating), *rest),
                 key(example.group) if example.group is not None else 0,
+                facts_key(row.plain_prompt),
                 len(row.prompt),
                 len(row.answer),
                 KINDS.index(example.kind),
@@ -228,7 +232,7 @@ class _Run:
         return chunk
 
     def _malformed(self, problem: Problem) -> None:
-        self.malformed += 1
+        self.malformed += problem.kind not in _OF_FILES
         found = self.by_problem.get(problem.kind) or self.by_problem.get("shape")
         if found is not None:
             self.problems.append((found, problem))

@@ -1,46 +1,35 @@
-"""All rows of a check: read once, spooled to a temporary file, and left behind as columns of numbers.
-
-A row is spooled as one line of JSON, so that a million rows take no more memory than a thousand: any process reads any
-chunk again, and any single row by its index. What corpus-wise rules compare stands in NumPy columns.
-"""
+"""All rows of a check as corpus-wise rules see them: columns of numbers, and any row again by its index."""
 
 from __future__ import annotations
 
 import functools
-import gc
-import multiprocessing
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Concatenate, ParamSpec, TypeVar, get_args
 
-import msgspec
 import numpy as np
-from msgspec import Struct
 
 from tailor.config import CheckConfig
-from tailor.curate.near import Near
+from tailor.curate.near import Near, Part
 from tailor.curate.rows import Row
-from tailor.records import Example, Kind, Source
+from tailor.curate.spool import Chunk, Crew, Spool
+from tailor.records import Kind, Source
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-CHUNK_ROWS = 4096
-CHUNK_BYTES = 4 << 20
-POOL_FROM = 4  # chunks: fewer are done before other processes have started
+
+MEANT = 0.5  # share of rows with a question of several answers from which that is no accident
+QUESTIONS = 4  # of this kind: fewer make no habit
 
 COLUMNS: dict[str, Any] = {
     "prompt_key": np.uint64,
     "answer_key": np.uint64,
+    "question_key": np.uint64,
     "row_key": np.uint64,
     "group_key": np.uint64,
+    "prompt_facts": np.uint64,
     "prompt_chars": np.int32,
     "answer_chars": np.int32,
     "kind": np.uint8,
@@ -51,23 +40,15 @@ COLUMNS: dict[str, Any] = {
 }
 
 
-class Chunk(Struct, frozen=True):
-    """Some rows of the spool: `count` lines from byte `offset`, the first of them row `start` of the corpus."""
-
-    start: int
-    count: int
-    offset: int
-    length: int
-    against: bool
-
-
 @dataclass
 class Corpus:
     """What corpus-wise rules judge. Columns are arrays with one entry a row, in the order of reading.
 
     prompt_key, answer_key   64-bit hashes of `plain_prompt` (with the tools declared) and `plain_answer`; 0 for none
+    question_key             of the prompt's words, punctuation aside: equal for the same question; 0 for none
     row_key                  of prompt, answer, rejected answer and rating together
     group_key                of the row's group; 0 for none
+    prompt_facts             of the numbers and negations in the prompt: prompts that differ in them differ
     prompt_chars, answer_chars, kind (index into KINDS), against (whether it is of the held-out rows), file, line
     collected                code -> (indices of rows, the values that the rule's `collect` gave for them)
     """
@@ -80,8 +61,10 @@ class Corpus:
     collected: dict[str, tuple[np.ndarray, list[Any]]] = field(default_factory=dict)
     prompt_key: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint64))
     answer_key: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint64))
+    question_key: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint64))
     row_key: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint64))
     group_key: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint64))
+    prompt_facts: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint64))
     prompt_chars: np.ndarray = field(default_factory=lambda: np.empty(0, np.int32))
     answer_chars: np.ndarray = field(default_factory=lambda: np.empty(0, np.int32))
     kind: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint8))
@@ -123,7 +106,26 @@ class Corpus:
     @functools.cached_property
     def near(self) -> Near:
         """Near-equal prompts and rows after taking off what rows share; worked out when first asked for."""
-        return Near(len(self))
+        keys: dict[Part, np.ndarray] = {"prompt": self.prompt_key, "row": self.row_key}
+        return Near(self.crew, self.chunks, self.offset, keys, self.settings.near)
+
+    @functools.cached_property
+    def asked(self) -> np.ndarray:
+        """The training rows with one wanted answer to a question: no pairs, no rated rows, no plain text."""
+        chats = self.kind == KINDS.index("chat")
+        asked: np.ndarray = chats & ~self.against & (self.prompt_key != 0) & (self.answer_key != 0)
+        return asked
+
+    @functools.cached_property
+    def many_answers(self) -> bool:
+        """Whether the data means to give several answers to a question: most rows have a question that has."""
+        if self.labelled or not self.asked.any():
+            return False
+        _, question = np.unique(self.prompt_key[self.asked], return_inverse=True)
+        both = np.unique(np.stack([question, self.answer_key[self.asked]]), axis=1)[0].astype(np.intp)
+        answers = np.bincount(both)
+        several = bool((answers[question] > 1).mean() > MEANT and answers.max() > 2)
+        return several and int((answers > 1).sum()) >= QUESTIONS
 
     @functools.cached_property
     def labelled(self) -> bool:
@@ -133,126 +135,5 @@ class Corpus:
         return len(answers) >= 10 and bool(short.mean() > 0.98) and 3 * len(np.unique(answers)) <= len(answers)
 
 
-# -------------------------------------------------------------------------------------------------- the spool
-
-
-_decoder = msgspec.json.Decoder(Example)
-_encode = msgspec.json.Encoder().encode
-
-
-class Spool:
-    """The temporary file of rows, one line of JSON each."""
-
-    def __init__(self, path: Path, *, write: bool = False) -> None:
-        self.path = path
-        self.size = 0
-        self._file = open(path, "w+b" if write else "rb", buffering=0)  # noqa: SIM115 - closed by `close`
-
-    def close(self) -> None:
-        """Lets go of the file."""
-        self._file.close()
-
-    def add(self, lines: Sequence[bytes]) -> tuple[int, int]:
-        """(offset, length) of the lines written."""
-        data = b"\n".join(lines) + b"\n"
-        offset = self.size
-        view = memoryview(data)
-        while view:
-            view = view[self._file.write(view) or 0 :]
-        self.size += len(data)
-        return offset, len(data)
-
-    def rows(self, chunk: Chunk) -> list[Row]:
-        """The rows of a chunk."""
-        lines = os.pread(self._file.fileno(), chunk.length, chunk.offset).split(b"\n")
-        decode, start, against = _decoder.decode, chunk.start, chunk.against
-        return [Row(decode(lines[i]), start + i, against) for i in range(chunk.count)]
-
-    def example(self, offset: int) -> Example:
-        """The row that starts at `offset`."""
-        length, data = 4096, b""
-        while b"\n" not in data:
-            data = os.pread(self._file.fileno(), length, offset)
-            length *= 8
-        return _decoder.decode(data[: data.index(b"\n")])
-
-
-def encoded(example: Example) -> bytes:
-    """A row as a line of the spool. Half a surrogate pair, which no file can hold, becomes U+FFFD."""
-    try:
-        return _encode(example)
-    except UnicodeEncodeError:
-        return _encode(_whole(msgspec.to_builtins(example)))
-
-
-def _whole(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, dict):
-        return {_whole(key): _whole(item) for key, item in value.items()}
-    return [_whole(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-# --------------------------------------------------------------------------------------------------- the crew
-
-
-_spool: Spool | None = None
-
-
-class Crew:
-    """Runs functions of chunks, in order: in this process, or from the first long task on in several others."""
-
-    def __init__(self, spool: Spool, workers: int) -> None:
-        self.spool = spool
-        self.workers = workers
-        self._stack = ExitStack()
-        self._pool: ProcessPoolExecutor | None = None
-
-    def __enter__(self) -> Crew:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def run(self, function: Callable[..., T], tasks: Iterable[tuple[Any, ...]]) -> Iterator[T]:
-        """`function(spool, *task)` for each task; what comes out is in the order of the tasks."""
-        waiting: deque[Future[T]] = deque()
-        for number, task in enumerate(tasks):
-            if self._pool is None and (self.workers < 2 or number < POOL_FROM):
-                yield function(self.spool, *task)
-                continue
-            waiting.append(self._started().submit(_remote, function, task))
-            while waiting and (len(waiting) > 2 * self.workers or waiting[0].done()):
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-    def _started(self) -> ProcessPoolExecutor:
-        if self._pool is None:
-            context = multiprocessing.get_context("spawn")  # a fork copies locks that other threads hold
-            pool = ProcessPoolExecutor(self.workers, context, _begin, (self.spool.path,))
-            self._pool = self._stack.enter_context(pool)
-        return self._pool
-
-
-def _begin(path: Path) -> None:
-    global _spool
-    gc.disable()  # rows form no cycles, and looking for some takes a third of the time
-    _spool = Spool(path)
-
-
-def _remote(function: Callable[..., T], task: tuple[Any, ...]) -> T:
-    assert _spool is not None
-    return function(_spool, *task)
-
-
 def _mapped(spool: Spool, chunk: Chunk, function: Callable[..., T], args: tuple[Any, ...]) -> T:
     return function(spool.rows(chunk), *args)
-
-
-def workshop(workers: int, stack: ExitStack) -> Crew:
-    """A spool in a folder of its own and the crew that reads it; both go with `stack`."""
-    folder = stack.enter_context(TemporaryDirectory(prefix="tailor-check-"))
-    spool = Spool(Path(folder) / "rows.jsonl", write=True)
-    stack.callback(spool.close)
-    return stack.enter_context(Crew(spool, workers))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
@@ -24,6 +25,22 @@ def key(*texts: str) -> int:
     """A 64-bit hash of texts, the same on every machine."""
     digest = hashlib.blake2b("\0".join(texts).encode("utf-8", "surrogatepass"), digest_size=8)
     return int.from_bytes(digest.digest(), "little")
+
+
+_WORD = re.compile(r"\w+")
+_SIGN = re.compile(r"(?<=\d)\s?[-+*/^<>=%](?=\s?\d)")
+_FACT = re.compile(r"\d+|\b(?:not|no|yes|never|none|without|cannot)\b|n't\b")
+
+
+def question_key(text: str, *beside: str) -> int:
+    """A hash of the words of a `plain` text: punctuation and white space aside, signs between numbers not."""
+    words = _WORD.findall(text)
+    return key(" ".join(words) if words else text, *_SIGN.findall(text), *beside)
+
+
+def facts_key(text: str) -> int:
+    """A hash of the numbers and negations of a `plain` text: texts that differ in them do not say the same."""
+    return key(*_FACT.findall(text))
 
 
 class Row:
@@ -68,12 +85,19 @@ class Row:
             self._plain_answer = plain(self.answer)
         return self._plain_answer
 
-    def excerpt(self, room: int = 60) -> str:
-        """The end of the prompt and the beginning of the answer on one line: how a row is shown as evidence."""
-        asked = " ".join(self.prompt[-4 * room :].split())
-        given = " ".join(self.answer[: 4 * room].split())
-        asked = asked if len(asked) <= room else f"…{asked[1 - room :]}"
-        given = given if len(given) <= room else f"{given[: room - 1]}…"
+    def asked(self, room: int = 70) -> str:
+        """The end of the prompt on one line: what differs between rows stands there."""
+        text = " ".join(self.prompt[-4 * room :].split())
+        return text if len(text) <= room else f"…{text[1 - room :]}"
+
+    def given(self, room: int = 70) -> str:
+        """The beginning of the answer on one line."""
+        text = " ".join(self.answer[: 4 * room].split())
+        return text if len(text) <= room else f"{text[: room - 1]}…"
+
+    def excerpt(self) -> str:
+        """Prompt and answer on one line: how a row is shown as evidence."""
+        asked, given = self.asked(40), self.given(30)
         return f"{asked} → {given}" if asked and given else asked or given
 
     @property

@@ -7,6 +7,7 @@ and `read` of all. Nothing is dropped in silence: what cannot be used is a Probl
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import gc
 import hashlib
@@ -105,6 +106,9 @@ def stream(
     for number, file in enumerate(found):
         reading = FileReading(str(file.path))
         yield from stream_file(file.path, options, _reporter(progress, sum(sizes[:number]), sum(sizes)), reading)
+        with open(file.path, "rb") as opened:
+            if opened.read(3) == codecs.BOM_UTF8:
+                yield Problem(str(file.path), "begins with a byte-order mark", kind="byte-order-mark")
         yield from reading.problems
         if reading.fatal is not None:
             yield replace(reading.fatal.problem, kind=reading.fatal.problem.kind or "unreadable")

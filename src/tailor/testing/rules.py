@@ -18,7 +18,6 @@ import pytest
 
 from tailor import formats
 from tailor.config import CheckConfig
-from tailor.curate import corpus as corpora
 from tailor.curate.check import Report, check
 from tailor.curate.patch import mended
 from tailor.curate.rows import Row
@@ -84,6 +83,8 @@ class RuleContract:
     against: ClassVar[Mapping[str, Rows]] = {}
     """Held-out rows of the cases above, by the same names."""
     settings: ClassVar[Mapping[str, Any]] = {}
+    group: ClassVar[str | None] = None
+    """Key of the rows that says what they share."""
 
     @property
     def rule(self) -> Rule:
@@ -92,9 +93,9 @@ class RuleContract:
 
     def report(self, rows: Rows, folder: Path, against: Rows = (), *, workers: int = 1) -> Report:
         """What this rule alone finds in a file of these rows."""
-        sides = [formats.stream([write(folder / "rows.jsonl", rows)])]
+        sides = [formats.stream([write(folder / "rows.jsonl", rows)], group=self.group)]
         if against:
-            sides.append(formats.stream([write(folder / "against.jsonl", against)]))
+            sides.append(formats.stream([write(folder / "against.jsonl", against)], group=self.group))
         return check(*sides, settings=CheckConfig(select=(self.rule.code,), **self.settings), workers=workers)
 
     def test_it_says_what_it_is(self) -> None:
@@ -159,7 +160,7 @@ class RuleContract:
                     assert not mend(Row(mended(example, texts))), "a second repair finds something"
         assert repaired, "repairs one of the rows that it finds"
         for example in ODD:
-            mend(Row(corpora._decoder.decode(corpora.encoded(example))))
+            mend(Row(example))
 
 
 def write(path: Path, rows: Rows) -> str:

@@ -1,0 +1,45 @@
+"""Nearly the same row more than once.
+
+Prompt and answer share at least `check.near` (0.8) of their five-byte pieces (Jaccard) with an earlier row, after what
+all rows share, such as a prompt template, has been taken off: without that, 83% of one tool-use set count as near
+duplicates of each other. Near duplicates are as common as exact ones, and removing them makes models memorise less
+(Lee et al. 2021). Rows whose prompts differ in a number or a negation are left alone, and so are rows with another
+question or another answer: those are variations or contradictions, not duplicates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tailor.curate.rules.base import Hit
+
+if TYPE_CHECKING:
+    from tailor.curate.corpus import Corpus
+
+CODE = "D102"
+SEVERITY = "warn"
+COST = "variants of one row outweigh the others and are learned by heart"
+FIX = "keep one of them, or see that they differ in what matters"
+SAME_QUESTION = 0.5  # similarity of prompts: a long common answer does not make one of two questions
+
+
+def judge(corpus: Corpus) -> Iterator[Hit]:
+    """One Hit a row, with the earlier row that it is closest to."""
+    found = corpus.near.rows
+    first, second = found.pairs.T
+    alike = ~corpus.against[first] & ~corpus.against[second]
+    alike &= corpus.prompt_facts[first] == corpus.prompt_facts[second]
+    open_ = np.flatnonzero(alike & (corpus.answer_key[first] != corpus.answer_key[second]))
+    alike[open_] = corpus.near.compare(found.pairs[open_], "answer") >= corpus.settings.near
+    open_ = np.flatnonzero(alike & (corpus.prompt_key[first] != corpus.prompt_key[second]))
+    alike[open_] = corpus.near.compare(found.pairs[open_], "prompt") >= SAME_QUESTION
+    closest: dict[int, tuple[float, int]] = {}
+    for (a, b), similarity in zip(found.pairs[alike].tolist(), found.similarity[alike].tolist()):
+        if similarity > closest.get(b, (0.0, 0))[0]:
+            closest[b] = similarity, a
+    for b, (similarity, a) in sorted(closest.items()):
+        evidence = f"{corpus.row(a).excerpt()}\n{corpus.row(b).excerpt()}"
+        yield Hit(message=f"{similarity:.0%} the same as another row", rows=(b, a), evidence=evidence)

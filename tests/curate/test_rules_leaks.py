@@ -1,0 +1,74 @@
+"""The rules of rows that stand on both sides of a split (L)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tailor import formats
+from tailor.config import CheckConfig
+from tailor.curate.check import check
+from tailor.testing.rules import RuleContract, chat, pair
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+QUESTION = "Where can I see which of the invoices of last year are still open?"
+ROWS = [pair("Where is my card?", "card"), pair(QUESTION, "invoice")]
+
+
+class TestExactLeak(RuleContract):
+    name = "exact-leak"
+    fires = {
+        "the same question": (ROWS, {1}),
+        "an earlier turn of a conversation": (
+            [chat(("user", "Where is my card?"), ("assistant", "a"), ("user", "More."), ("assistant", "b"))],
+            {1},
+        ),
+        "plain text": ([{"text": "A text of its own."}, {"text": "Another."}], {1}),
+    }
+    silent = {"another question": ROWS, "signs between numbers are words": [pair("What is 5+3?", "8")], "alone": ROWS}
+    against = {
+        "the same question": [pair("where is  my card", "lost")],
+        "an earlier turn of a conversation": [chat(("user", "Where is my card?"), ("assistant", "c"))],
+        "plain text": [{"text": "a text of its own."}],
+        "another question": [pair("Where is my phone?", "card")],
+        "signs between numbers are words": [pair("What is 5-3?", "2")],
+    }
+
+
+class TestNearLeak(RuleContract):
+    name = "near-leak"
+    fires = {"a word more": (ROWS, {2}), "plain text": ([{"text": f"{QUESTION} Thanks."}], {1})}
+    silent = {
+        "another number": [pair(f"{QUESTION} From 2021.", "a")],
+        "the same is another rule's": ROWS,
+        "alone": ROWS,
+    }
+    against = {
+        "a word more": [pair(f"{QUESTION} Thanks.", "invoice")],
+        "plain text": [{"text": QUESTION}],
+        "another number": [pair(f"{QUESTION} From 2022.", "a")],
+        "the same is another rule's": [pair(QUESTION, "invoice")],
+    }
+
+
+class TestSharedGroup(RuleContract):
+    name = "shared-group"
+    group = "customer"
+    fires = {"a customer": ([pair(f"q{n}", "a", customer=n % 3) for n in range(6)], {3})}
+    silent = {
+        "other customers": [pair("q1", "a", customer=1)],
+        "rows that share nothing": [pair("q1", "a", customer=None)],
+    }
+    against = {
+        "a customer": [pair("q9", "a", customer=2)],
+        "other customers": [pair("q9", "a", customer=2)],
+        "rows that share nothing": [pair("q9", "a", customer=None)],
+    }
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared/data/banking77")
+def test_the_25_test_rows_of_banking77_that_stand_in_its_train_file() -> None:
+    sides = [formats.stream([str(SHARED / "banking77" / name)]) for name in ("train.csv", "test.csv")]
+    findings = check(*sides, settings=CheckConfig(select=("L101",))).findings
+    assert len({row for finding in findings for row in finding.rows if "test.csv" in row.file}) == 25
