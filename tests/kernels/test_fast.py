@@ -113,8 +113,9 @@ def test_frozen_weights_move_into_one_storage_under_their_own_names() -> None:
 
 def test_weights_are_cast_again_after_every_change() -> None:
     model = build("llama")
+    tree = plant(rows())
+    logprobs(model, tree)  # in fp32
     with torch.autocast("cpu", dtype=torch.bfloat16), torch.no_grad():
-        tree = plant(rows())
         first = logprobs(model, tree)
         layer = model.model.layers[0].mlp
         layer.up_proj.weight.mul_(1.5)  # as an optimiser changes it

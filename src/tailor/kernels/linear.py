@@ -126,7 +126,9 @@ class Bundle:
         weights = [member.weight for member in self.members]
         if all(w.dtype == self.dtype and not w.requires_grad for w in weights):
             return _stacked(weights)
-        state = [(id(w), w.data_ptr(), w._version) for w in weights]
+        if len(weights) == 1 and weights[0].dtype == self.dtype:
+            return weights[0].detach()
+        state = (self.dtype, [(id(w), w.data_ptr(), w._version) for w in weights])
         known = _casts.get(weights[0])
         if known is None or known[0] != state:
             known = (state, torch.cat([w.detach().to(self.dtype) for w in weights]))
