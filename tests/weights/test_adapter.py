@@ -295,6 +295,11 @@ def test_a_decomposed_start_is_saved_for_the_original_weights(
     assert torch.equal(logits(again.model), after)
 
 
+def test_what_peft_refuses_is_a_setting_that_cannot_be_used(saved: str) -> None:
+    with pytest.raises(ConfigError, match=r"PEFT cannot make this adapter: .*RMSNorm"):
+        lora(fresh(saved), target_modules=("input_layernorm",))
+
+
 def test_only_linear_layers_have_a_principal_part(saved: str) -> None:
     with pytest.raises(ConfigError, match=r"is for linear layers, and base_model\.model\.model\.embed_tokens is none"):
         lora(fresh(saved), target_modules=("q_proj", "embed_tokens"), init_lora_weights="olora")
@@ -349,3 +354,13 @@ def test_new_tokens_are_trained_and_old_ones_are_not(tmp_path: Path, kind: str) 
         assert not torch.equal(table[61:], was.weight.float().mean(0).to(torch.bfloat16).expand(3, -1))
     with pytest.raises(ConfigError, match="new rows are trained anyway"):
         lora(load(ModelConfig(name=name), device="cpu", vocabulary=64), modules_to_save=("embed_tokens",))
+
+
+def test_new_tokens_beside_a_head_with_a_bias_stay_aloud(saved: str) -> None:
+    loaded = load(ModelConfig(name=saved, dtype="fp32"), device="cpu", vocabulary=64)
+    loaded.model.lm_head.bias = torch.nn.Parameter(torch.ones(64), requires_grad=False)
+    before = logits(loaded.model)
+    lora(loaded)
+    assert torch.equal(logits(loaded.model), before)
+    assert not any("trainable_tokens" in key for key in loaded.trainable())
+    assert any("new tokens stay at the mean" in note for note in loaded.notes)

@@ -162,6 +162,9 @@ def test_what_is_trained_is_an_adapter_whatever_the_size(saved: str) -> None:
         attach(fresh(saved, quantise="nf4"), AdapterConfig(type="full"), seed=0)
     with pytest.raises(ConfigError, match="the model is not quantised"):
         attach(fresh(saved), AdapterConfig(type="qlora"), seed=0)
+    with pytest.raises(ConfigError, match=r"'mlp\.up_proj' is held in 4 bits and cannot be trained whole"):
+        qlora(saved, modules_to_save=("mlp.up_proj",))
+    assert "lm_head" in str(qlora(saved, modules_to_save=("lm_head",)).trainable().keys())
 
 
 @pytest.mark.parametrize("settings", [{"use_dora": True}, {"init_lora_weights": "pissa"}, {"use_rslora": True}])

@@ -10,8 +10,8 @@ from tailor.config import AdapterConfig
 from tailor.errors import ConfigError
 from tailor.weights import initial
 from tailor.weights.load import Loaded, hushed, in_words
-from tailor.weights.quantise import numel
-from tailor.weights.targets import Targets, choose, coverage, describe, refuse_unmatched
+from tailor.weights.quantise import numel, quantised
+from tailor.weights.targets import Targets, choose, coverage, describe, ends, refuse_unmatched
 
 FULL_BELOW = 50_000_000  # parameters: fewer train whole in seconds, and learn more than their adapters do
 
@@ -86,7 +86,10 @@ def _attach_lora(loaded: Loaded, adapter: AdapterConfig, seed: int) -> None:
             base_model_name_or_path=loaded.name,
         )
         torch.manual_seed(seed)
-        model = get_peft_model(loaded.model, config, autocast_adapter_dtype=True)
+        try:
+            model = get_peft_model(loaded.model, config, autocast_adapter_dtype=True)
+        except ValueError as error:  # a layer of a kind that it does not know, and the like
+            raise ConfigError(f"PEFT cannot make this adapter: {str(error).splitlines()[0]}") from error
         if initial.decomposes(adapter.init_lora_weights):
             initial.start(model, adapter.init_lora_weights)
     for parameter in model.parameters():
@@ -124,6 +127,12 @@ def _check(loaded: Loaded, adapter: AdapterConfig, targets: Targets) -> None:
         raise ConfigError(f"adapter.use_dora cannot start from {adapter.init_lora_weights!r}", fix="choose one of them")
     names = [name for name, _ in loaded.model.named_modules()]
     refuse_unmatched("modules_to_save", adapter.modules_to_save, names, loaded.model)
+    packed = [end for end in adapter.modules_to_save if any(ends(name, end) for name in quantised(loaded.model))]
+    if packed:
+        raise ConfigError(
+            f"adapter.modules_to_save: {packed[0]!r} is held in 4 bits and cannot be trained whole",
+            fix="adapt it by adapter.target_modules, or set model.quantise = 'none'",
+        )
     if loaded.grown and _tables(loaded.model) & set(adapter.modules_to_save):
         raise ConfigError(
             "adapter.modules_to_save names a table whose new rows are trained anyway",
@@ -147,6 +156,9 @@ def _new_tokens(loaded: Loaded) -> dict[str, list[int]] | None:
     if not loaded.grown:
         return None
     model: Any = loaded.model
+    if getattr(model.get_output_embeddings(), "bias", None) is not None:
+        loaded.notes.append("new tokens stay at the mean: PEFT's trainable rows would lose the bias of this head")
+        return None
     size = model.get_input_embeddings().weight.shape[0]
     rows = list(range(size - loaded.grown, size))
     wanted = [model.get_input_embeddings()] + ([] if _tied(model) else [model.get_output_embeddings()])

@@ -48,9 +48,10 @@ def choose(model: nn.Module, adapter: AdapterConfig) -> Targets:
         return Targets(modules if isinstance(modules, str) else list(modules), parameters)
     names, redirected, notes = _beside_experts(model, adapter)
     rank = adapter.expert_r or max(1, adapter.r // active_experts(model))
-    ranks = {re.escape(end): rank for end in parameters if any(_ends(name, end) for name in experts)}
+    ranks = {re.escape(end): rank for end in parameters if any(ends(name, end) for name in experts)}
     if ranks:
-        notes.append(f"experts: rank {rank} for each, by way of {', '.join(parameters)}; the router is not adapted")
+        router = "; the router is not adapted" if asked == "auto" else ""
+        notes.append(f"experts: rank {rank} for each, by way of {', '.join(parameters)}{router}")
     else:
         notes.append("experts are not adapted; adapter.target_parameters names what of them is")
     return Targets(names, parameters + redirected, ranks, notes)
@@ -134,12 +135,12 @@ def _beside_experts(model: nn.Module, adapter: AdapterConfig) -> tuple[list[str]
     head = model.get_output_embeddings()  # type: ignore[operator]
     names = [name for name, module in model.named_modules() if isinstance(module, nn.Linear) and module is not head]
     if asked == "all-linear":
-        ends = sorted({name.rpartition(".")[2] for name in names if not ROUTER.fullmatch(name)})
+        wanted = sorted({name.rpartition(".")[2] for name in names if not ROUTER.fullmatch(name)})
     elif isinstance(asked, str):
-        ends = [name for name in names if re.fullmatch(asked, name)]
+        wanted = [name for name in names if re.fullmatch(asked, name)]
     else:
-        ends = list(asked)
-    elsewhere = [end for end in ends if _redirected(model, end)]
+        wanted = list(asked)
+    elsewhere = [end for end in wanted if _redirected(model, end)]
     if elsewhere and quantised(model):
         if asked != "all-linear":
             raise ConfigError(
@@ -147,11 +148,11 @@ def _beside_experts(model: nn.Module, adapter: AdapterConfig) -> tuple[list[str]
                 fix="leave them out, or set model.quantise = 'none'",
             )
         return (
-            [end for end in ends if end not in elsewhere],
+            [end for end in wanted if end not in elsewhere],
             [],
             [f"not adapted: {', '.join(elsewhere)}; beside fused experts PEFT reaches them in 16 bits only"],
         )
-    return [end for end in ends if end not in elsewhere], [f"{end}.weight" for end in elsewhere], []
+    return [end for end in wanted if end not in elsewhere], [f"{end}.weight" for end in elsewhere], []
 
 
 def _redirected(model: nn.Module, name: str) -> bool:
@@ -184,7 +185,8 @@ def _unwrapped(module: nn.Module) -> tuple[nn.Module, set[str] | None]:
     return (module.get_base_layer(), None) if isinstance(module, BaseTunerLayer) else (module, set())
 
 
-def _ends(name: str, end: str) -> bool:
+def ends(name: str, end: str) -> bool:
+    """Whether `end` is the last part, or the last parts, of `name`."""
     return f".{name}".endswith(f".{end}")
 
 
