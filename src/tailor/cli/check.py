@@ -133,7 +133,8 @@ def _fix(report: Report, folder: str | None) -> None:
     for name, lines in by_file.items():
         fixed, patch = _fresh(Path(name), Path(folder) if folder else Path(name).parent)
         changed, failed = write(Path(name), formats.layout(Path(name)), lines, fixed, patch)
-        console.print(f"{changed:,} rows repaired in {fixed}; tailor check --undo {patch} leads back", soft_wrap=True)
+        rows = f"{changed:,} row" + ("s" if changed != 1 else "")
+        console.print(f"{rows} repaired in {fixed}; tailor check --undo {patch} leads back", soft_wrap=True)
         if failed:
             places = ", ".join(str(source.line) for source in failed[:10])
             console.print(

@@ -22,7 +22,7 @@ import numpy as np
 from tailor.config import CheckConfig
 from tailor.curate.corpus import COLUMNS, KINDS, Corpus
 from tailor.curate.patch import Repair, mended
-from tailor.curate.rows import Row, facts_key, key, question_key
+from tailor.curate.rows import Row, key, question_keys
 from tailor.curate.rules.base import SEVERITIES, Hit, Rule, chosen, load
 from tailor.curate.spool import CHUNK_BYTES, CHUNK_ROWS, Chunk, Spool, encoded, workshop
 from tailor.errors import Problem
@@ -85,6 +85,14 @@ def check(
         return run.report(began, repair=repair)
 
 
+def collected(rows: Iterable[Example | Problem], settings: CheckConfig, stack: ExitStack, workers: int = 1) -> Corpus:
+    """The rows as a Corpus, before any rule has looked at them: for what is chosen by the same columns."""
+    crew = workshop(workers, stack)
+    run = _Run([], Corpus(settings, crew.spool, crew))
+    run.read([(rows, False)])
+    return run.corpus
+
+
 # -------------------------------------------------------------------------------------------------- a chunk
 
 
@@ -102,7 +110,7 @@ _loaded: dict[str, Rule] = {}
 
 def scan(spool: Spool, chunk: Chunk, names: tuple[str, ...]) -> Scan:
     """All row-wise work on a chunk."""
-    clock = time.perf_counter
+    clock = time.process_time
     before = clock()
     rows = spool.rows(chunk)
     done = Scan(_columns(rows), {}, {}, {"columns": clock() - before})
@@ -132,15 +140,16 @@ def _columns(rows: list[Row]) -> dict[str, Any]:
         tools = msgspec.json.encode(example.tools, order="sorted").decode() if example.tools else ""
         prompt_key = key(row.plain_prompt, tools) if row.prompt else 0
         answer_key = key(row.plain_answer) if row.plain_answer else 0
+        question, facts = question_keys(row.plain_prompt, tools) if row.prompt else (0, 0)
         rest = [turn.text for turn in example.rejected]
         table.append(
             (
                 prompt_key,
                 answer_key,
-                question_key(row.plain_prompt, tools) if row.prompt else 0,
+                question,
                 key(str(prompt_key), str(answer_key), str(example.rating), *rest),
                 key(example.group) if example.group is not None else 0,
-                facts_key(row.plain_prompt),
+                facts,
                 len(row.prompt),
                 len(row.answer),
                 KINDS.index(example.kind),
@@ -199,7 +208,7 @@ class _Run:
         lines: list[bytes] = []
         places: list[tuple[int, int]] = []
         size = 0
-        clock = time.perf_counter
+        clock = time.process_time
         before = clock()
         for row in rows:
             if isinstance(row, Problem):
@@ -244,9 +253,9 @@ class _Run:
         for number, rule in enumerate(self.rules):
             progress("judging", number, len(self.rules))
             if rule.judge is not None and len(self.corpus):
-                before = time.perf_counter()
+                before = time.process_time() + self.corpus.crew.seconds
                 self.hits[rule.code] += rule.judge(self.corpus)
-                self.timing[rule.code] += time.perf_counter() - before
+                self.timing[rule.code] += time.process_time() + self.corpus.crew.seconds - before
         progress("judging", len(self.rules), len(self.rules))
 
     # ------------------------------------------------------------------------------------------- the report

@@ -29,18 +29,16 @@ def key(*texts: str) -> int:
 
 _WORD = re.compile(r"\w+")
 _SIGN = re.compile(r"(?<=\d)\s?[-+*/^<>=%](?=\s?\d)")
-_FACT = re.compile(r"\d+|\b(?:not|no|yes|never|none|without|cannot)\b|n't\b")
+_NEGATIONS = frozenset(["not", "no", "yes", "never", "none", "without", "cannot", "t"])  # the t of don't
 
 
-def question_key(text: str, *beside: str) -> int:
-    """A hash of the words of a `plain` text: punctuation and white space aside, signs between numbers not."""
+def question_keys(text: str, *beside: str) -> tuple[int, int]:
+    """Two hashes of a `plain` text. Of its words: punctuation and white space aside, signs between numbers not. And of
+    its numbers and negations: texts that differ in them do not say the same."""
     words = _WORD.findall(text)
-    return key(" ".join(words) if words else text, *_SIGN.findall(text), *beside)
-
-
-def facts_key(text: str) -> int:
-    """A hash of the numbers and negations of a `plain` text: texts that differ in them do not say the same."""
-    return key(*_FACT.findall(text))
+    facts = [word for word in words if word in _NEGATIONS or word[0].isdigit()]
+    signs = _SIGN.findall(text) if facts else []
+    return key(" ".join(words) if words else text, *signs, *beside), key(*facts)
 
 
 class Row:

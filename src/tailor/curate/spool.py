@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -112,6 +113,7 @@ class Crew:
     def __init__(self, spool: Spool, workers: int) -> None:
         self.spool = spool
         self.workers = workers
+        self.seconds = 0.0  # processor time of the other processes
         self._stack = ExitStack()
         self._pool: ProcessPoolExecutor | None = None
 
@@ -123,16 +125,21 @@ class Crew:
 
     def run(self, function: Callable[..., T], tasks: Iterable[tuple[Any, ...]]) -> Iterator[T]:
         """`function(spool, *task)` for each task; what comes out is in the order of the tasks."""
-        waiting: deque[Future[T]] = deque()
+        waiting: deque[Future[tuple[T, float]]] = deque()
         for number, task in enumerate(tasks):
             if self._pool is None and (self.workers < 2 or number < POOL_FROM):
                 yield function(self.spool, *task)
                 continue
             waiting.append(self._started().submit(_remote, function, task))
             while waiting and (len(waiting) > 2 * self.workers or waiting[0].done()):
-                yield waiting.popleft().result()
+                yield self._done(waiting.popleft())
         while waiting:
-            yield waiting.popleft().result()
+            yield self._done(waiting.popleft())
+
+    def _done(self, future: Future[tuple[T, float]]) -> T:
+        result, seconds = future.result()
+        self.seconds += seconds
+        return result
 
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
@@ -148,9 +155,11 @@ def _begin(path: Path) -> None:
     _spool = Spool(path)
 
 
-def _remote(function: Callable[..., T], task: tuple[Any, ...]) -> T:
+def _remote(function: Callable[..., T], task: tuple[Any, ...]) -> tuple[T, float]:
     assert _spool is not None
-    return function(_spool, *task)
+    before = time.process_time()
+    result = function(_spool, *task)
+    return result, time.process_time() - before
 
 
 def workshop(workers: int, stack: ExitStack) -> Crew:

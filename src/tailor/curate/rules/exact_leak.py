@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tailor.curate.rows import plain, question_key
+from tailor.curate.rows import plain, question_keys
 from tailor.curate.rules.base import Hit
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def collect(row: Row) -> tuple[int, ...] | None:
     ends = [index for index, turn in enumerate(prompt) if index and turn.role == "assistant"]
     if not ends or row.against or row.example.tools:
         return None
-    return tuple(question_key(plain("\n".join(turn.text for turn in prompt[:end])), "") for end in ends)
+    return tuple(question_keys(plain("\n".join(turn.text for turn in prompt[:end])), "")[0] for end in ends)
 
 
 def judge(corpus: Corpus) -> Iterator[Hit]:
