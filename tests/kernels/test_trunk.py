@@ -40,12 +40,12 @@ def one_by_one(model: PreTrainedModel, datums: Sequence[Datum]) -> tuple[float, 
 
 
 def as_trees(
-    model: PreTrainedModel, trees: Sequence[Tree], reference: bool = False
+    model: PreTrainedModel, trees: Sequence[Tree], reference: bool = False, again: int = 0
 ) -> tuple[float, dict[str, torch.Tensor]]:
     model.zero_grad()
     total = 0.0
     for tree in trees:
-        loss = sft.loss(logprobs(model, tree, reference=reference), tree, sft.Settings())["nll"]
+        loss = sft.loss(logprobs(model, tree, reference=reference, again=again), tree, sft.Settings())["nll"]
         loss.backward()
         total += loss.item()
     return total, gradients(model)
@@ -103,6 +103,23 @@ def _private(tree: Tree, target: int) -> bool:
         return False
     sharing = tree.targets.datums[tree.targets.rows == row]
     return bool((sharing == tree.targets.datums[target]).all())
+
+
+@pytest.mark.parametrize("reference", [True, False])
+def test_layers_that_run_again_leave_the_gradient(family: PreTrainedModel, reference: bool) -> None:
+    tree = plant(rows())
+    loss, gradient = as_trees(family, [tree], reference)
+    kept: list[int] = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda x: (kept.append(x.numel()), x)[1], lambda x: x):
+        logprobs(family, tree, reference=reference)
+        all_of_it = sum(kept)
+        kept.clear()
+        logprobs(family, tree, reference=reference, again=3)
+    if hasattr(family.base_model, "layers"):
+        assert sum(kept) < 0.6 * all_of_it
+    again, gradient_again = as_trees(family, [tree], reference, again=3)
+    assert again == pytest.approx(loss, rel=1e-6)
+    assert_equal(gradient_again, gradient)
 
 
 @pytest.mark.parametrize("seed", range(3))

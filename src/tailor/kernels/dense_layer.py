@@ -104,9 +104,12 @@ def _norm(module: Any) -> Norm | None:
     return Norm(module.weight, float(module.variance_epsilon)) if module is not None else None
 
 
-def run(layer: Layer, x: Tensor, rows: Rows) -> Tensor:
-    """The residual stream [t, d] after the layer; [m, d] where only some rows are kept."""
-    out: Tensor = DenseLayer.apply(x, layer, rows, *layer.trained())  # type: ignore[no-untyped-call]
+def run(layer: Layer, x: Tensor, rows: Rows, *, again: bool = False) -> Tensor:
+    """The residual stream [t, d] after the layer; [m, d] where only some rows are kept.
+
+    `again` is activation checkpointing (Chen et al. 2016): nothing but x is kept, and the layer runs twice.
+    """
+    out: Tensor = DenseLayer.apply(x, layer, rows, again, *layer.trained())  # type: ignore[no-untyped-call]
     return out
 
 
@@ -134,46 +137,22 @@ class DenseLayer(torch.autograd.Function):
     """See the head of this file; the trained parameters come as arguments so that autograd knows of them."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, layer: Layer, rows: Rows, *trained: Tensor) -> Tensor:
-        """x [t, d] -> [t, d], or [m, d]."""
-        normed, scale = passes.norm(x, layer.before.wide(), layer.before.eps, layer.dtype)
-        raw, inner = _project(layer, rows, normed)
-        turned = _turn(layer, rows, raw)
-        mixed, sums = attend(turned.query, turned.key, raw.value, rows.batches, layer.factor)
-        mixed = mixed.flatten(1)
-        y, inner_o = layer.bundle(layer.o).forward(mixed)
-        middle = (x if rows.kept is None else x[rows.kept]) + y
-
-        normed, scale_between = passes.norm(middle, layer.between.wide(), layer.between.eps, layer.dtype)
-        wide, inner_wide = layer.bundle(layer.gate, layer.up).forward(normed)
-        y, inner_down = layer.bundle(layer.down).forward(passes.swiglu(wide))
-
-        ctx.layer, ctx.rows, ctx.sums = layer, rows, len(sums)
-        kept = (
-            x,
-            scale,
-            *raw.tensors,
-            *inner,
-            *sums,
-            mixed,
-            inner_o,
-            middle,
-            scale_between,
-            wide,
-            inner_wide,
-            inner_down,
-        )
-        ctx.save_for_backward(*kept)
-        return middle + y
+    def forward(ctx: Any, x: Tensor, layer: Layer, rows: Rows, again: bool, *trained: Tensor) -> Tensor:
+        """x [t, d] -> [t, d], or [m, d]; `again` keeps x alone and makes the rest once more in the backward pass."""
+        out, kept = _forward(layer, x, rows)
+        ctx.layer, ctx.rows = layer, rows
+        ctx.save_for_backward(x, *(() if again else kept))
+        return out
 
     @staticmethod
     def backward(ctx: Any, dout: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients by x and by the trained parameters."""
         layer: Layer = ctx.layer
         rows: Rows = ctx.rows
-        x, scale, raw_q, raw_kv, *rest = ctx.saved_tensors
-        inner, sums = rest[:2], rest[2 : 2 + ctx.sums]
-        mixed, inner_o, middle, scale_between, wide, inner_wide, inner_down = rest[2 + ctx.sums :]
+        x, *rest = ctx.saved_tensors
+        kept: Sequence[Any] = rest or _forward(layer, x, rows)[1]
+        scale, raw_q, raw_kv, mixed, middle, scale_between, wide = kept[:7]
+        inner_q, inner_kv, inner_o, inner_wide, inner_down, *sums = kept[7:]
         raw = Raw(raw_q, raw_kv, layer)
         needed = ctx.needs_input_grad[0]
 
@@ -197,7 +176,9 @@ class DenseLayer(torch.autograd.Function):
         )  # fmt: skip
         draw, q_norm, k_norm = _turn_back(layer, rows, raw, turned, grads)
         normed, _ = passes.norm(x, layer.before.wide(), layer.before.eps, layer.dtype)
-        dnormed, qkv = _project_backward(layer, rows, normed, draw, inner, needed or layer.before.weight.requires_grad)
+        dnormed, qkv = _project_backward(
+            layer, rows, normed, draw, (inner_q, inner_kv), needed or layer.before.weight.requires_grad
+        )
         before = _norm_gradient(layer.before, dnormed, x, scale)
         dx = None
         if needed and dnormed is not None:
@@ -205,7 +186,24 @@ class DenseLayer(torch.autograd.Function):
             if rows.kept is not None:
                 past = torch.zeros_like(x).index_add_(0, rows.kept, dmiddle)  # padding stands there twice, as zeros
             dx = passes.norm_backward(dnormed, x, layer.before.wide(), scale, past)
-        return dx, None, None, *before, *between, *q_norm, *k_norm, *qkv, *o, *gate_up, *down
+        return dx, None, None, None, *before, *between, *q_norm, *k_norm, *qkv, *o, *gate_up, *down
+
+
+def _forward(layer: Layer, x: Tensor, rows: Rows) -> tuple[Tensor, tuple[Tensor | None, ...]]:
+    """The layer, and what its backward pass reads beside x."""
+    normed, scale = passes.norm(x, layer.before.wide(), layer.before.eps, layer.dtype)
+    raw, inner_q, inner_kv = _project(layer, rows, normed)
+    turned = _turn(layer, rows, raw)
+    heads, sums = attend(turned.query, turned.key, raw.value, rows.batches, layer.factor)
+    mixed = heads.flatten(1)
+    y, inner_o = layer.bundle(layer.o).forward(mixed)
+    middle = (x if rows.kept is None else x[rows.kept]) + y
+
+    normed, scale_between = passes.norm(middle, layer.between.wide(), layer.between.eps, layer.dtype)
+    wide, inner_wide = layer.bundle(layer.gate, layer.up).forward(normed)
+    y, inner_down = layer.bundle(layer.down).forward(passes.swiglu(wide))
+    inner = (inner_q, inner_kv, inner_o, inner_wide, inner_down)
+    return middle + y, (scale, raw.q, raw.kv, mixed, middle, scale_between, wide, *inner, *sums)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -215,11 +213,6 @@ class Raw:
     q: Tensor
     kv: Tensor
     layer: Layer
-
-    @property
-    def tensors(self) -> tuple[Tensor, Tensor]:
-        """What is to be saved."""
-        return self.q, self.kv
 
     @property
     def query(self) -> Tensor:
@@ -247,15 +240,15 @@ class Turned:
     key_scale: Tensor
 
 
-def _project(layer: Layer, rows: Rows, normed: Tensor) -> tuple[Raw, tuple[Tensor | None, Tensor | None]]:
-    """Queries of the rows that are kept, keys and values of all."""
+def _project(layer: Layer, rows: Rows, normed: Tensor) -> tuple[Raw, Tensor | None, Tensor | None]:
+    """Queries of the rows that are kept, keys and values of all; and what their adapters keep."""
     width = len(layer.q.weight)
     if rows.kept is None:
         y, inner = layer.bundle(layer.q, layer.k, layer.v).forward(normed)
-        return Raw(y[:, :width], y[:, width:], layer), (inner, None)
+        return Raw(y[:, :width], y[:, width:], layer), inner, None
     q, inner_q = layer.bundle(layer.q).forward(normed[rows.kept])
     kv, inner_kv = layer.bundle(layer.k, layer.v).forward(normed)
-    return Raw(q, kv, layer), (inner_q, inner_kv)
+    return Raw(q, kv, layer), inner_q, inner_kv
 
 
 def _project_backward(

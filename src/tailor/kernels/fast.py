@@ -36,10 +36,11 @@ def why_not_fast(model: nn.Module) -> str:
     return "" if plain_head(model) and read(find_head(model)[0]) is not None else "the head is no plain linear layer"
 
 
-def logprobs(model: nn.Module, tree: Tree) -> Tensor | None:
+def logprobs(model: nn.Module, tree: Tree, *, again: int = 0) -> Tensor | None:
     """fp32 log-probs [n] of the targets of `tree`; gradients flow to every trained parameter.
 
-    None for models that `why_not_fast` says no to.
+    The first `again` layers keep their input alone and run once more in the backward pass. None for models that
+    `why_not_fast` says no to.
     """
     trunk, (module, _) = find_trunk(model), find_head(model)
     head = read(module)
@@ -53,11 +54,13 @@ def logprobs(model: nn.Module, tree: Tree) -> Tensor | None:
         return None
     wanted, at = np.unique(tree.targets.rows, return_inverse=True)
     with torch.autocast("cpu", enabled=False):
-        hidden = _hidden(trunk, known, tree, wanted, dtype)
+        hidden = _hidden(trunk, known, tree, wanted, dtype, again)
         return head_logprobs(hidden, head, Pairs.find(at, tree.targets, len(head.weight)))
 
 
-def _hidden(trunk: Any, layers: Sequence[Layer], tree: Tree, wanted: np.ndarray, dtype: torch.dtype) -> Tensor:
+def _hidden(
+    trunk: Any, layers: Sequence[Layer], tree: Tree, wanted: np.ndarray, dtype: torch.dtype, again: int
+) -> Tensor:
     """The rows `wanted` after the final norm, [at least that many, d]."""
     padding = -len(tree) % ROUND
     ids = torch.as_tensor(np.pad(tree.ids, (0, padding)), dtype=torch.int64)
@@ -75,7 +78,7 @@ def _hidden(trunk: Any, layers: Sequence[Layer], tree: Tree, wanted: np.ndarray,
         if key not in rows:
             mask = (last if key[1] else whole).mask(_pattern(key[0]))
             rows[key] = Rows(mask.batches, cos, sin, kept if key[1] else None)
-        x = run(layer, x, rows[key])
+        x = run(layer, x, rows[key], again=number < again)
     norm = Norm(trunk.norm.weight, float(trunk.norm.variance_epsilon))
     out: Tensor = FinalNorm.apply(x, norm.weight, norm, dtype)  # type: ignore[no-untyped-call]
     return out

@@ -10,10 +10,13 @@ from tailor.kernels.trunk import hidden_states
 from tailor.records import Tree
 
 
-def logprobs(model: nn.Module, tree: Tree, *, reference: bool = False) -> Tensor:
+def logprobs(model: nn.Module, tree: Tree, *, reference: bool = False, again: int = 0) -> Tensor:
     """fp32 log-probs [n] of the targets of `tree`, in nats, with gradients to every trained parameter.
 
-    Takes the fastest path that the model allows; `reference` keeps to the general one.
+    Takes the fastest path that the model allows; `reference` keeps to the general one. The first `again` layers keep
+    nothing but their input and run once more in the backward pass: memory for time, with the same outcome.
     """
-    found = None if reference else fast.logprobs(model, tree)
-    return target_logprobs(model, hidden_states(model, tree), tree.targets) if found is None else found
+    found = None if reference else fast.logprobs(model, tree, again=again)
+    if found is not None:
+        return found
+    return target_logprobs(model, hidden_states(model, tree, again=again), tree.targets)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from tailor.errors import ModelError
 from tailor.kernels import tree_attention
@@ -19,12 +21,13 @@ PLAIN_LAYERS = {"full_attention", "sliding_attention", "chunked_attention"}
 LENGTH_BOUND_ROPES = {"dynamic", "longrope"}  # their angles depend on the longest row of the batch
 
 
-def hidden_states(model: nn.Module, tree: Tree) -> Tensor:
+def hidden_states(model: nn.Module, tree: Tree, *, again: int = 0) -> Tensor:
     """Rows of `tree` after the final norm, [t, d], on the model's device.
 
     A row is what its Datum alone would give: it sees its ancestors and itself, at its own position. A model whose
     layers cannot work that way (state space, linear attention) runs root by root. Raises ModelError where prefixes
-    are shared and the model cannot; `why_not_share` says so beforehand.
+    are shared and the model cannot; `why_not_share` says so beforehand. The first `again` layers run once more in the
+    backward pass instead of keeping what they computed (Chen et al. 2016).
     """
     trunk = find_trunk(model)
     device = trunk.get_input_embeddings().weight.device
@@ -33,7 +36,7 @@ def hidden_states(model: nn.Module, tree: Tree) -> Tensor:
     if reason:
         return _root_by_root(trunk, ids, tree.segments, reason)
     layout = Layout(tree, device, block=BLOCK if device.type == "cpu" else None)
-    with _tree_attention(trunk), tree_attention.active(layout):
+    with _tree_attention(trunk), tree_attention.active(layout), _checkpointed(trunk, layout, again):
         # A mask of ones says that nothing is padding; without one, transformers would look for packed rows by itself.
         out = trunk(
             input_ids=ids[None],
@@ -90,6 +93,36 @@ def _tree_attention(trunk: Any) -> Iterator[None]:
         yield
     finally:
         trunk.set_attn_implementation(before)
+
+
+@contextlib.contextmanager
+def _checkpointed(trunk: Any, layout: Layout, count: int) -> Iterator[None]:
+    """Lets the first `count` layers of this instance run again in the backward pass, with tree attention again."""
+    layers = list(getattr(trunk, "layers", ()))[:count] if torch.is_grad_enabled() else []
+
+    @contextlib.contextmanager
+    def once_more() -> Iterator[None]:
+        with _tree_attention(trunk), tree_attention.active(layout):
+            yield
+
+    def run(function: Callable[..., Any], *arguments: Any) -> Any:
+        contexts = partial(_both, once_more)
+        return checkpoint(function, *arguments, use_reentrant=False, context_fn=contexts)
+
+    training = [layer.training for layer in layers]
+    for layer in layers:
+        layer.gradient_checkpointing, layer._gradient_checkpointing_func, layer.training = True, run, True
+    try:
+        yield
+    finally:
+        for layer, before in zip(layers, training):
+            del layer.gradient_checkpointing, layer._gradient_checkpointing_func
+            layer.training = before
+
+
+def _both(again: Callable[[], Any]) -> tuple[Any, Any]:
+    """Contexts of a checkpoint's first and second run."""
+    return contextlib.nullcontext(), again()
 
 
 def why_alone(trunk: Any, longest: int) -> str:
