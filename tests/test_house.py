@@ -41,6 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "evaluate": GROUND | {"metrics", "completers"},
     "advise": GROUND | {"evaluate", "completers"},
     "report": GROUND,
+    "testing.plain": set(),  # `tailor verify` lays this engine beside it: it must not be this engine
 }
 """Rooms, or single modules of them, that each room may import beside itself.
 
@@ -48,8 +49,8 @@ ALLOWED: dict[str, set[str]] = {
 """
 
 TOP = {"worker", "cli", "testing", "__main__"}
-TORCH = {"methods", "kernels", "weights", "train", "completers.local"}
-HUB = {"weights", "kernels"}
+TORCH = {"methods", "kernels", "weights", "train", "completers.local", "testing.plain"}
+HUB = {"weights", "kernels", "testing.plain"}
 FOREIGN_TRAINERS = {"trl", "accelerate", "datasets", "litellm", "gradio", "streamlit"}
 PICKLES = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 HEAVY = ["torch", "transformers", "peft", "scipy", "pyarrow", "numpy.random", "sacrebleu", "pandas"]
