@@ -193,7 +193,8 @@ class RunConfig(Settings):
     model: ModelConfig = ModelConfig()
     data: DataConfig = DataConfig()
     check: CheckConfig = CheckConfig()
-    method: dict[str, Any] = Field(default_factory=lambda: {"type": "sft"})
+    method: dict[str, Any] = Field(default_factory=lambda: {"type": "auto"})
+    """auto: the one for the kind of the rows (`methods/base.py`), put into the run's settings once they are read."""
     adapter: AdapterConfig = AdapterConfig()
     optim: OptimConfig = OptimConfig()
     train: TrainConfig = TrainConfig()
@@ -276,7 +277,7 @@ def resolve(recipe: str | Path | None = None, overrides: Mapping[str, Any] | Non
             table = table.setdefault(section, {})
         table[key] = value
     if isinstance(values.get("method"), dict):
-        values["method"] = {"type": "sft"} | values["method"]
+        values["method"] = {"type": "auto"} | values["method"]
     return validate(RunConfig, values)
 
 

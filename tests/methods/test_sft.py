@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from tailor.errors import ConfigError
 from tailor.methods import sft
 from tailor.records import Example, Source, message
 from tailor.render.pack import plant
-from tailor.testing.methods import ByteRenderer, MethodContract, example
+from tailor.testing.methods import ByteRenderer, MethodContract
 
 
 class TestSft(MethodContract):
@@ -43,9 +42,3 @@ def test_a_million_small_weights_are_added_up_exactly_enough() -> None:
     (datum,) = ByteRenderer().datums(chat(None), 0)
     many = type(datum)(np.zeros(3_000_000, np.int32), np.full(3_000_000, 0.1, np.float32), 0, datum.row)
     assert sft.units([many], sft.Settings())["nll"] == pytest.approx(300_000, rel=1e-7)
-
-
-def test_pairs_are_refused_and_the_message_says_who_takes_them() -> None:
-    with pytest.raises(ConfigError, match="cannot train on pair rows") as caught:
-        sft.datums(example("pair", 0), 0, ByteRenderer(), sft.Settings())
-    assert "dpo" in caught.value.fix

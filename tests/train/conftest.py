@@ -30,11 +30,25 @@ def rows(count: int, first: int = 0) -> list[Example]:
     return examples
 
 
+def pairs(count: int, first: int = 0) -> list[Example]:
+    """Preference pairs of different lengths that share a system prompt; some answers begin alike."""
+    return [
+        Example(
+            kind="pair",
+            messages=(message("system", "Answer in the house style."), message("user", f"ticket {number}, what now?")),
+            chosen=(message("assistant", f"code {number * 7 % 13} " + "done " * (number % 3)),),
+            rejected=(message("assistant", ("code " if number % 2 else "no ") + "idea " * (1 + number % 4)),),
+            source=Source("rows.jsonl", number + 1),
+        )
+        for number in range(first, first + count)
+    ]
+
+
 @pytest.fixture
 def make_run(tiny: Path, tmp_path: Path) -> Callable[..., Run]:
-    """Makes a prepared run of 24 train and 6 validation rows; settings by their dotted names."""
+    """Makes a prepared run of 24 train and 6 validation rows; settings by their dotted names; `of` makes the rows."""
 
-    def make(name: str = "run", **settings: Any) -> Run:
+    def make(name: str = "run", *, of: Callable[..., list[Example]] = rows, **settings: Any) -> Run:
         values = {
             "model.name": str(tiny),
             "model.dtype": "fp32",
@@ -44,8 +58,8 @@ def make_run(tiny: Path, tmp_path: Path) -> Callable[..., Run]:
             "optim.learning_rate": 1e-3,
         } | {key.replace("__", "."): value for key, value in settings.items()}
         run = Run.create(resolve(None, values))
-        run.write_lines("data/train.jsonl", rows(24))
-        run.write_lines("data/validation.jsonl", rows(6, first=24))
+        run.write_lines("data/train.jsonl", of(24))
+        run.write_lines("data/validation.jsonl", of(6, first=24))
         run.write("data/ledger.json", Ledger(rows_in=30, train=24, validation=6))
         prepare(run, render.load(tiny))
         return run

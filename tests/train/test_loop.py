@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM
 
 from tailor import render
 from tailor.errors import Cancelled, TrainingError
+from tailor.kernels import logprobs
 from tailor.run import Run
 from tailor.train import checkpoint, loop
 from tailor.train.optim import plan
@@ -132,9 +133,7 @@ def test_a_damaged_checkpoint_is_passed_over(make_run: MakeRun) -> None:
 
 def test_a_loss_that_is_not_a_number_stops_with_what_to_do(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_run()
-    monkeypatch.setattr(
-        "tailor.train.step.target_logprobs", lambda model, hidden, targets: hidden[targets.rows, 0] * torch.nan
-    )
+    monkeypatch.setattr("tailor.train.step.logprobs", lambda model, tree, reference: logprobs(model, tree) * torch.nan)
     with pytest.raises(TrainingError, match=r"step 1 .*\n.*optim\.learning_rate"):
         loop.train(run)
 

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-import pytest
-
 from tailor import render
-from tailor.errors import DataError
-from tailor.records import Example, Ledger, message
-from tailor.records import Source as Where
+from tailor.records import Example, Ledger
 from tailor.run import Run
-from tailor.train.source import Source, check_kinds
+from tailor.train.source import Source
 from tailor.weights.locate import locate
 
 MakeRun = Callable[..., Run]
@@ -42,18 +38,6 @@ def test_a_batch_across_the_end_of_an_epoch_takes_from_both(make_run: MakeRun) -
     source = open_source(make_run())
     across = [datum.group for datum in source.batch(2, 10)]
     assert across == [datum.group for datum in source.batch(5, 4)] + [datum.group for datum in source.batch(4, 6)]
-
-
-def test_rows_of_a_kind_that_the_method_cannot_train_say_what_can() -> None:
-    pair = Example(
-        kind="pair",
-        source=Where("rows.jsonl", 1),
-        messages=(message("user", "q"),),
-        chosen=(message("assistant", "a"),),
-        rejected=(message("assistant", "b"),),
-    )
-    with pytest.raises(DataError, match=r"rows\.jsonl:1: the method 'sft' trains on rows of kind chat or text; 1 of 1"):
-        check_kinds([pair], "sft")
 
 
 def test_dropped_rows_leave_the_data_and_enter_the_ledger(make_run: MakeRun) -> None:

@@ -25,7 +25,7 @@ Data = Annotated[
     ),
 ]
 Model = Annotated[str | None, typer.Option("--model", help="thimble (embedded), a local folder, or a hub id.")]
-Method = Annotated[str | None, typer.Option("--method", help="The objective: sft.")]
+Method = Annotated[str | None, typer.Option("--method", help="sft, dpo, or auto by the kind of the rows.")]
 Adapter = Annotated[str | None, typer.Option("--adapter", help="lora, qlora (base in 4 bits), full or auto.")]
 Out = Annotated[str | None, typer.Option("--out", help="The run folder; runs/NAME-N where not given.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of everything that is random.")]

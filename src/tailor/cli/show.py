@@ -29,15 +29,14 @@ def command(
 
     from rich.console import Console
 
-    from tailor import formats, plugins, render
+    from tailor import formats, render
     from tailor.disk import write_atomic
     from tailor.errors import DataError
+    from tailor.methods.base import open_method, settled
     from tailor.render import show
     from tailor.weights.locate import locate
 
     aside = Console(stderr=True, highlight=False)
-    settings = dict(config.method)
-    chosen = plugins.load("methods", settings.pop("type"))
     renderer = render.load(locate(config.model.name, config.model.revision), thinking=config.model.thinking)
     reading = formats.read(
         config.data.train, format=config.data.format, map=config.data.map, max_bad=config.data.max_bad
@@ -47,11 +46,8 @@ def command(
     if row is not None and row > len(reading.examples):
         raise DataError(f"there is no row {row:,}: the data has {len(reading.examples):,}")
     wanted = reading.examples[:rows] if row is None else reading.examples[row - 1 : row]
-    made = [
-        datum
-        for group, example in enumerate(wanted)
-        for datum in chosen.datums(example, group, renderer, chosen.Settings.model_validate(settings))
-    ]
+    chosen = open_method(settled(config.method, wanted))
+    made = [datum for group, example in enumerate(wanted) for datum in chosen.datums(example, group, renderer)]
     if html is not None:
         page = show.to_html(made, renderer.tokenizer, ids=ids, weights=weights)
         write_atomic(Path(html), page.encode("utf-8", "replace"))

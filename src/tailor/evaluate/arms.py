@@ -90,7 +90,7 @@ def measure(
     order of finishing. Raises DataError where `done` holds lines of other rows, ConfigError where there is no such
     metric.
     """
-    _belong(arm, examples, done)
+    belong(arm, examples, done)
     scorers = {name: plugins.load("metrics", name) for name in dict.fromkeys((metric, *others))}
     lines = dict(done)
     open_rows = [row for row in range(len(examples)) if row not in lines]
@@ -121,7 +121,7 @@ def summarise(arm: str, metric: str, lines: Sequence[Scored]) -> ArmResult:
         prompt_tokens=sum(line.prompt_tokens for line in lines),
         completion_tokens=sum(line.completion_tokens for line in lines),
         seconds=sum(line.seconds for line in lines),
-        others={name: _other(scale(name), lines) for name in lines[0].others},
+        others={name: _other(scale(name), lines) for name in dict.fromkeys(n for line in lines for n in line.others)},
     )
 
 
@@ -143,7 +143,7 @@ def _score(how: Scale, lines: Sequence[Scored]) -> tuple[float, Interval]:
 def _other(how: Scale, lines: Sequence[Scored]) -> float:
     if how.aggregate is not None:
         return how.aggregate([(line.wanted, line.given) for line in lines])
-    return float(np.mean([line.others[how.metric] for line in lines]))
+    return float(np.mean([line.others.get(how.metric, 0.0) for line in lines]))
 
 
 def _scored(
@@ -192,7 +192,7 @@ def _part_text(parts: Sequence[Part]) -> Iterator[str]:
             yield f"[{part.kind} {part.source}]"
 
 
-def _belong(arm: str, examples: Sequence[Example], done: Mapping[int, Scored]) -> None:
+def belong(arm: str, examples: Sequence[Example], done: Mapping[int, Scored]) -> None:
     """Raises DataError unless every line of `done` is of the row whose number it bears."""
     problems = [
         Problem(str(line.source), f"is the score of row {row} of other data")

@@ -8,7 +8,13 @@ from typing import Literal
 
 from tailor import plugins
 
-_RIGHT = ("exact", "exact-normalised", "json-exact", "number-match")  # what these call 1 anyone calls right
+_RIGHT = dict.fromkeys(("exact", "exact-normalised", "json-exact", "number-match"), "right") | {
+    "preference": "ranked right"
+}
+"""What anyone calls that which these metrics call 1."""
+MARGIN, REWARD_ACCURACY = "margin", "reward-accuracy"
+_RANKED: dict[str, Literal["proportion", "mean"]] = {MARGIN: "mean", REWARD_ACCURACY: "proportion"}
+"""What `preference.py` takes from log-probs beside its metric, and no plugin scores."""
 Pairs = Sequence[tuple[str, str]]  # (wanted, given)
 
 
@@ -30,7 +36,7 @@ class Scale:
         """A score with what it is a score of: `91.2% right`, `97.0% by json-valid`, `rouge-l 0.431`."""
         if self.kind != "proportion":
             return f"{self.metric} {self.show(score)}"
-        return f"{self.show(score)} {'right' if self.metric in _RIGHT else f'by {self.metric}'}"
+        return f"{self.show(score)} {_RIGHT.get(self.metric, f'by {self.metric}')}"
 
     def show(self, score: float) -> str:
         """A score in words: `91.2%` of yes/no scores, three decimals of others."""
@@ -48,6 +54,8 @@ class Scale:
 
 def scale(metric: str) -> Scale:
     """The Scale of a metric, from its plugin. Raises ConfigError where there is no such metric."""
+    if metric in _RANKED:
+        return Scale(metric, _RANKED[metric])
     module = plugins.load("metrics", metric)
     return Scale(
         metric=metric,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from tailor.config import Settings as Base
-from tailor.methods.base import Renderer, refuse_kind
+from tailor.methods.base import Renderer
 from tailor.records import Datum, Example, Kind, Tree
 
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ class Settings(Base):
 
 
 def datums(example: Example, group: int, renderer: Renderer, settings: Settings) -> list[Datum]:
-    """The Example as the renderer lays it out. Raises ConfigError for kinds that other methods train."""
-    refuse_kind("sft", example, KINDS)
+    """The Example as the renderer lays it out."""
     return renderer.datums(example, group)
 
 

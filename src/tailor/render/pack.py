@@ -3,7 +3,8 @@
 Datums that begin with the same tokens share them: they are inserted into a radix tree (Morrison 1968) over token ids,
 whose nodes become the segments. Groups are taken in the order of their ids, so that those which share a prefix are
 neighbours and meet in one Tree while they fit; where the budget ends a Tree, the prefix is computed again in the next.
-A group (the turns of a conversation, the two answers of a pair) is kept in one Tree unless it alone is over the budget.
+A group (the turns of a conversation, the two answers of a pair) is kept in one Tree unless it alone is over the budget,
+and where the loss needs all of it, even then.
 
 A row is laid out only where it is the input of some prediction: a Datum's last predicted token is no row, nor is
 anything behind it.
@@ -19,11 +20,12 @@ import numpy as np
 from tailor.records import Datum, Segment, Targets, Tree
 
 
-def plant(datums: Sequence[Datum], budget: int, *, share: bool = True) -> list[Tree]:
+def plant(datums: Sequence[Datum], budget: int, *, share: bool = True, whole: bool = False) -> list[Tree]:
     """Micro-batches of at most `budget` rows; a Datum that alone needs more gets a Tree of its own.
 
-    `share=False` lays every Datum out as one segment, for models that cannot share. Datums without a weighted token
-    appear in no Tree. `targets.datums` of a Tree counts its own `datums`.
+    `share=False` lays every Datum out as one segment, for models that cannot share. `whole=True` never divides a group,
+    for losses that compare its Datums: one that alone is over the budget gets a Tree of its own, as a Datum does.
+    Datums without a weighted token appear in no Tree. `targets.datums` of a Tree counts its own `datums`.
     """
     trees: list[Tree] = []
     bed = _Bed(share)
@@ -31,9 +33,9 @@ def plant(datums: Sequence[Datum], budget: int, *, share: bool = True) -> list[T
         if bed.datums and bed.size + bed.cost(group) > budget:
             trees.append(bed.tree())
             bed = _Bed(share)
-        whole = bed.cost(group) <= budget
+        together = whole or bed.cost(group) <= budget
         for item in group:
-            if not whole and bed.datums and bed.size + bed.cost([item]) > budget:
+            if not together and bed.datums and bed.size + bed.cost([item]) > budget:
                 trees.append(bed.tree())
                 bed = _Bed(share)
             bed.add(item)

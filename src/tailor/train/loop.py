@@ -16,11 +16,13 @@ import torch
 from tailor import render
 from tailor.errors import Cancelled, TrainingError
 from tailor.kernels import check_model, why_not_share
+from tailor.methods.base import Method
 from tailor.records import Progress, quiet
 from tailor.run import Run
 from tailor.train import checkpoint, optim
-from tailor.train.source import Source
-from tailor.train.step import Step, validation_loss
+from tailor.train.logprobs import Layout, streams
+from tailor.train.source import Source, cache, method_of
+from tailor.train.step import Step
 from tailor.train.watch import Outcome, Tick, Watch, stop_requested
 from tailor.weights.adapter import attach
 from tailor.weights.load import Loaded, load
@@ -49,9 +51,12 @@ def train(
     source = Source.open(run, renderer, progress=progress)
     adapter = _attach(run, loaded)
     parameters = loaded.trainable()
-    plan = optim.plan(config.optim, rows=len(source.train), adapter=adapter, parameters=loaded.parameters)
+    share = _share(run, loaded, source, say)
+    method = method_of(run)
+    source = _streamed(run, source, loaded, method, share, progress)
+    plan = _plan(run, source, loaded, method)
     optimizer = optim.make(loaded, plan)
-    step = Step(run, loaded, parameters, share=_share(run, loaded, source, say), max_grad_norm=plan.max_grad_norm)
+    step = Step(run, loaded, parameters, share=share, max_grad_norm=plan.max_grad_norm)
 
     torch.manual_seed(config.run.seed)
     state = checkpoint.resume(run, parameters, optimizer, say)
@@ -62,27 +67,23 @@ def train(
         while not watch.done:
             datums = source.batch(state.step, plan.batch_size)
             rate = optim.set_rate(optimizer, plan, state.step)
-            loss, norm = step.gradients(datums)
-            _require_numbers(run, state.step + 1, loss, norm, rate)
+            losses, norm = step.gradients(datums)
+            _require_numbers(run, state.step + 1, losses.loss, norm, rate)
             optimizer.step()
-            watch.stepped(loss, norm, rate, datums)
+            watch.stepped(losses.loss, norm, rate, datums, losses.named)
 
             better = False
             if watch.look_due(len(source.train)):
                 metrics = look(loaded, renderer) if look is not None else {}
-                better = watch.validated(validation_loss(step, source.validation, progress), metrics)
+                held_out = step.validate(source.validation, progress)
+                better = watch.validated(held_out.loss, metrics, held_out.named)
             tick(watch.tick())
             stop = stopping()
             if better or stop or watch.checkpoint_due():
                 checkpoint.save(run, state, parameters, optimizer, config.train.keep_last)
                 watch.checkpointed()
             if stop and not watch.done:
-                run.event("stopped", step=state.step)
-                raise Cancelled(
-                    f"stopped at step {state.step} of {plan.steps}; a checkpoint is written",
-                    where=str(run.path),
-                    fix=f"go on with: tailor train --resume {run.path}",
-                )
+                raise _stopped(run, state.step, plan.steps)
 
     checkpoint.load_best(run, state, parameters)
     save(loaded, run.path / ("model" if adapter == "full" else "adapter"), renderer.template.source)
@@ -107,6 +108,37 @@ def _attach(run: Run, loaded: Loaded) -> str:
     if run.config.run.continue_from is not None:
         restore(loaded, trained(Run(run.config.run.continue_from)))
     return adapter
+
+
+def _plan(run: Run, source: Source, loaded: Loaded, method: Method) -> optim.Plan:
+    """The plan of the steps, with the method's own wishes where the user has none."""
+    return optim.plan(
+        run.config.optim,
+        rows=len(source.train),
+        adapter=loaded.adapter,
+        parameters=loaded.parameters,
+        rate=method.rate,
+        passes=method.passes,
+    )
+
+
+def _streamed(run: Run, source: Source, loaded: Loaded, method: Method, share: bool, progress: Progress) -> Source:
+    """The rows with what the method wants to know of every token; asked before the first update."""
+    if not method.streams:
+        return source
+    layout = Layout(run.config.train.token_budget, share, run.config.train.kernels == "reference")
+    return source.streamed(
+        lambda datums: streams(method.streams, loaded, datums, layout, cache=cache("streams"), progress=progress)
+    )
+
+
+def _stopped(run: Run, step: int, steps: int) -> Cancelled:
+    run.event("stopped", step=step)
+    return Cancelled(
+        f"stopped at step {step} of {steps}; a checkpoint is written",
+        where=str(run.path),
+        fix=f"go on with: tailor train --resume {run.path}",
+    )
 
 
 def _share(run: Run, loaded: Loaded, source: Source, say: Callable[[str], None]) -> bool:

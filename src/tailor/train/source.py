@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from tailor import plugins, render
+from tailor import render
 from tailor.errors import DataError
-from tailor.methods.base import TRAINED_BY
+from tailor.methods.base import Method, open_method, settled
 from tailor.records import Datum, Example, Ledger, Progress, quiet
 from tailor.run import Run
 
 Rows = Sequence[Sequence[Datum]]
 """The Datums of each Example; those of one Example always share a step."""
+Streams = Mapping[str, np.ndarray]
+"""Named streams of one Datum, a float a token."""
 
 
 def prepare(run: Run, renderer: render.Renderer, progress: Progress = quiet) -> None:
     """Renders the run's train and validation rows once and takes out, with an entry in the ledger, what is dropped.
 
-    After it, `data/*.jsonl` hold exactly the rows that are used. It is done before any work, so that rows which cannot
-    be trained on stop the run at once. Raises DataError for them, and where nothing is left.
+    After it, `data/*.jsonl` hold exactly the rows that are used, and the run's settings name its method. It is done
+    before any work, so that rows which cannot be trained on stop the run at once. Raises DataError for them, and where
+    nothing is left.
     """
+    config = run.config
     ledger = run.read_as("data/ledger.json", Ledger)
-    for name in ("train", "validation"):
-        examples = list(run.lines(f"data/{name}.jsonl", Example))
+    rows = {name: list(run.lines(f"data/{name}.jsonl", Example)) for name in ("train", "validation")}
+    method = settled(config.method, [example for examples in rows.values() for example in examples])
+    if method != config.method:
+        run.configure(config.model_copy(update={"method": method}))
+    for name, examples in rows.items():
         kept = [datums[0].group for datums in _render(run, examples, renderer, ledger, progress)]
         setattr(ledger, name, len(kept))
         if len(kept) < len(examples):
@@ -57,6 +63,13 @@ class Source:
         )
         return cls(train, validation, run.config.run.seed)
 
+    def streamed(self, measure: Callable[[Sequence[Datum]], Sequence[Streams]]) -> Source:
+        """The same rows with named streams on their Datums, which `measure` gives for all of them at once."""
+        rows = [*self.train, *self.validation]
+        given = iter(measure([datum for group in rows for datum in group]))
+        done = [[replace(datum, streams={**datum.streams, **next(given)}) for datum in group] for group in rows]
+        return Source(done[: len(self.train)], done[len(self.train) :], self.seed)
+
     @property
     def longest(self) -> int:
         """Tokens of the longest Datum."""
@@ -73,44 +86,27 @@ class Source:
         return datums
 
 
-def token_cache() -> Path:
-    """Folder of tokenised rows, shared by all runs: `$TAILOR_CACHE`, else the user's cache folder."""
+def cache(kind: str) -> Path:
+    """Folder that all runs share for one kind of thing: in `$TAILOR_CACHE`, else in the user's cache folder."""
     base = os.environ.get("TAILOR_CACHE") or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tailor"
-    return Path(base) / "tokens"
+    return Path(base) / kind
 
 
-def method_of(run: Run) -> tuple[Any, Any]:
-    """(the method's module, its settings) of a run."""
-    values = dict(run.config.method)
-    method = plugins.load("methods", values.pop("type"))
-    return method, method.Settings.model_validate(values)
-
-
-def check_kinds(examples: Sequence[Example], method: str) -> None:
-    """Raises DataError where rows are of a kind that `method` cannot train, and says which method does."""
-    kinds = plugins.load("methods", method).KINDS
-    wrong = [example for example in examples if example.kind not in kinds]
-    if not wrong:
-        return
-    kind = wrong[0].kind
-    raise DataError(
-        f"the method {method!r} trains on rows of kind {' or '.join(kinds)}; {len(wrong):,} of {len(examples):,} rows "
-        f"are of kind {kind!r}",
-        where=str(wrong[0].source),
-        fix=f"{kind} rows are for {TRAINED_BY[kind]}; methods of this version: {', '.join(plugins.names('methods'))}",
-    )
+def method_of(run: Run) -> Method:
+    """The method of a run, with its settings."""
+    return open_method(run.config.method)
 
 
 def _render(run: Run, examples: list[Example], renderer: render.Renderer, ledger: Ledger, progress: Progress) -> Rows:
     config = run.config
-    method, settings = method_of(run)
+    method = method_of(run)
     return render.render_rows(
         examples,
         renderer,
-        lambda example, group: method.datums(example, group, renderer, settings),
+        lambda example, group: method.datums(example, group, renderer),
         max_length=min(config.data.max_length or renderer.max_length, renderer.max_length),
         over_length=config.data.over_length,
         ledger=ledger,
-        cache=token_cache(),
+        cache=cache("tokens"),
         progress=progress,
     )

@@ -7,15 +7,42 @@ pass, so that micro-batches add up to the gradient of the whole (huggingface/trl
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 
-from tailor.kernels import hidden_states, target_logprobs
+from tailor.kernels import logprobs
 from tailor.records import Datum, Progress, Tree, quiet
 from tailor.render.pack import plant
 from tailor.run import Run
 from tailor.train.source import Rows, method_of
 from tailor.weights.load import Loaded
+
+Means = dict[str, torch.Tensor]
+
+
+@dataclass
+class Losses:
+    """What a step or a look came to: the terms of the loss, and what the method measures beside them."""
+
+    terms: dict[str, float] = field(default_factory=dict)
+    statistics: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def loss(self) -> float:
+        """The loss: the sum of its terms."""
+        return sum(self.terms.values())
+
+    @property
+    def named(self) -> dict[str, float]:
+        """What is logged beside the loss: its terms where it has several, and the statistics."""
+        return (self.terms if len(self.terms) > 1 else {}) | self.statistics
+
+    def add(self, terms: Means, statistics: Means) -> None:
+        """Counts one Tree's part."""
+        for total, part in ((self.terms, terms), (self.statistics, statistics)):
+            for name, value in part.items():
+                total[name] = total.get(name, 0.0) + value.item()
 
 
 class Step:
@@ -30,50 +57,53 @@ class Step:
         share: bool,
         max_grad_norm: float,
     ) -> None:
-        self.method, self.settings = method_of(run)
+        self.method = method_of(run)
         self.loaded = loaded
         self.parameters = list(parameters.values())
         self.token_budget = run.config.train.token_budget
         self.share = share
+        self.reference = run.config.train.kernels == "reference"
         self.max_grad_norm = max_grad_norm
 
-    def gradients(self, datums: Sequence[Datum]) -> tuple[float, float]:
-        """Leaves the clipped gradient of the step in the parameters; returns (loss, norm of the gradient before)."""
+    def gradients(self, datums: Sequence[Datum]) -> tuple[Losses, float]:
+        """Leaves the clipped gradient of the step in the parameters; returns (losses, norm of the gradient before)."""
         for parameter in self.parameters:
             parameter.grad = None
         self.loaded.model.train()
-        units = self.method.units(datums, self.settings)
-        loss = 0.0
-        for tree in plant(datums, self.token_budget, share=self.share):
-            part = self._mean(tree, units)
-            part.backward()  # type: ignore[no-untyped-call]
-            loss += part.item()
+        units = self.method.units(datums)
+        losses = Losses()
+        for tree in self.plant(datums):
+            terms, statistics = self._means(tree, units)
+            torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+            losses.add(terms, statistics)
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.max_grad_norm)
-        return loss, norm.item()
+        return losses, norm.item()
 
     @torch.no_grad()
-    def loss(self, trees: Sequence[Tree], units: Mapping[str, float]) -> float:
-        """The loss over all trees, without gradients and dropout."""
+    def validate(self, rows: Rows, progress: Progress = quiet) -> Losses:
+        """The losses over the validation rows, every trained token weighted as in training; without dropout."""
+        datums = sorted((datum for group in rows for datum in group), key=len)
+        units = self.method.units(datums)
+        trees = self.plant(datums)
         self.loaded.model.eval()
-        return sum(self._mean(tree, units).item() for tree in trees)
+        losses = Losses()
+        for done, tree in enumerate(trees):
+            progress("validation loss", done, len(trees))
+            losses.add(*self._means(tree, units))
+        progress("validation loss", len(trees), len(trees))
+        return losses
 
-    def _mean(self, tree: Tree, units: Mapping[str, float]) -> torch.Tensor:
-        """What `tree` contributes to the loss: the sum of its terms, each over the units of the whole."""
+    def plant(self, datums: Sequence[Datum]) -> list[Tree]:
+        """The micro-batches of a step."""
+        return plant(datums, self.token_budget, share=self.share, whole=self.method.whole_groups)
+
+    def _means(self, tree: Tree, units: Mapping[str, float]) -> tuple[Means, Means]:
+        """What `tree` contributes to the loss's terms and to the statistics: sums over the units of the whole."""
         with self.loaded.autocast():
-            hidden = hidden_states(self.loaded.model, tree)
-            logprobs = target_logprobs(self.loaded.model, hidden, tree.targets)
-        terms = self.method.loss(logprobs, tree, self.settings)
-        return torch.stack([terms[name] / units[name] for name in sorted(terms)]).sum()
-
-
-def validation_loss(step: Step, rows: Rows, progress: Progress = quiet) -> float:
-    """The method's loss over the validation rows, every trained token weighted as in training."""
-    datums = sorted((datum for group in rows for datum in group), key=len)
-    units = step.method.units(datums, step.settings)
-    trees = plant(datums, step.token_budget, share=step.share)
-    total = 0.0
-    for done, tree in enumerate(trees):
-        progress("validation loss", done, len(trees))
-        total += step.loss([tree], units)
-    progress("validation loss", len(trees), len(trees))
-    return total
+            values = logprobs(self.loaded.model, tree, reference=self.reference)
+        terms = self.method.loss(values, tree)
+        statistics = self.method.statistics(values.detach(), tree)
+        return (
+            {name: terms[name] / units[name] for name in sorted(terms)},
+            {name: statistics[name] / units[name] for name in sorted(statistics)},
+        )

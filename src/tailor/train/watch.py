@@ -89,14 +89,16 @@ class Watch:
         """Whether no step is left to be taken."""
         return self.state.finished or self.state.step >= self.plan.steps
 
-    def stepped(self, loss: float, norm: float, rate: float, datums: Sequence[Datum]) -> None:
-        """Counts and records a finished step."""
+    def stepped(
+        self, loss: float, norm: float, rate: float, datums: Sequence[Datum], named: Mapping[str, float]
+    ) -> None:
+        """Counts and records a finished step; `named` is what is logged beside the loss."""
         self.state.step += 1
         self.state.tokens += sum(datum.trained for datum in datums)
         if not self.judged:
             self.state.best_step = self.state.step
         self.loss = loss
-        self.run.append("metrics.jsonl", {**self._position(), "loss": loss, "grad_norm": norm, "lr": rate})
+        self.run.append("metrics.jsonl", {**self._position(), "loss": loss, **named, "grad_norm": norm, "lr": rate})
         now = time.perf_counter()
         tokens = sum(len(datum) for datum in datums)
         self.recent.append((now - self.last, tokens))
@@ -112,13 +114,14 @@ class Watch:
         every = max(1, by_epoch, math.ceil(self.plan.steps / MOST_LOOKS))
         return self.judged and (self.state.step % every == 0 or self.state.step == self.plan.steps)
 
-    def validated(self, loss: float, metrics: Mapping[str, float]) -> bool:
+    def validated(self, loss: float, metrics: Mapping[str, float], beside: Mapping[str, float]) -> bool:
         """Records a look at the validation rows; True where none was better so far.
 
-        Judged by the one metric in `metrics` (higher is better) where there is one, else by the loss.
+        Judged by the one metric in `metrics` (higher is better) where there is one, else by the loss; what stands
+        `beside` the loss is only recorded.
         """
         self.validation_loss = loss
-        named = {f"validation_{name}": value for name, value in metrics.items()}
+        named = {f"validation_{name}": value for name, value in {**beside, **metrics}.items()}
         self.run.append("metrics.jsonl", {**self._position(), "validation_loss": loss, **named})
         self.state.judged_by, value = next(((name, -score) for name, score in metrics.items()), ("loss", loss))
         better = self.state.best_value is None or value <= self.state.best_value  # of equals the one trained longer

@@ -9,13 +9,15 @@ import msgspec
 from tailor import render
 from tailor.completers.local import LocalCompleter
 from tailor.evaluate import arms as ways
+from tailor.evaluate import preference
 from tailor.evaluate.prompts import choose_shots
 from tailor.evaluate.scale import scale
 from tailor.metrics import json_schema
-from tailor.records import ArmResult, Completer, Example, Request, Sampling, Scored
+from tailor.records import ArmResult, Example, Request, Sampling, Scored
 from tailor.run import Run
 from tailor.train.loop import train, tuned
 from tailor.weights.load import Loaded, load
+from tailor.worker.ranking import ranks
 from tailor.worker.rows import Choices
 from tailor.worker.screen import Screen
 
@@ -53,7 +55,7 @@ class Bench:
     def baseline(self, arm: str, rows: str) -> None:
         """A prompted arm on the base model, unless that is done."""
         if not self.run.has(result_file(arm, rows)):
-            self.measure(arm, rows, self.ask(arm), lambda: LocalCompleter(self.base_model(), self.renderer))
+            self.measure(arm, rows, self.ask(arm), self.base_model)
 
     def train(self) -> None:
         """Trains, unless that is done."""
@@ -72,7 +74,7 @@ class Bench:
     def tuned(self) -> None:
         """The tuned arm on the test rows."""
         if not self.run.has(result_file("tuned", "test")):
-            self.measure("tuned", "test", ways.plain, lambda: LocalCompleter(self.tuned_model(), self.renderer))
+            self.measure("tuned", "test", ways.plain, self.tuned_model)
 
     def tuned_model(self) -> Loaded:
         """The trained model: the live one right after training, else read back from the run folder."""
@@ -89,7 +91,7 @@ class Bench:
         if arm == "zero-shot":
             return ways.zero_shot(self.choices.instructions)
         shots = choose_shots(
-            list(self.trained.lines("data/train.jsonl", Example)),
+            [preference.as_chat(example) for example in self.trained.lines("data/train.jsonl", Example)],
             self.config.eval.shots,
             seed=self.config.run.seed,
             max_tokens=self.renderer.max_length // 2,
@@ -99,38 +101,82 @@ class Bench:
             self.screen.say(f"few-shot: {len(shots)} of {self.config.eval.shots} examples fit half the model's context")
         return ways.few_shot(shots, self.choices.instructions)
 
-    def measure(self, arm: str, rows: str, ask: Ask, voice: Callable[[], Completer]) -> ArmResult:
-        """Runs an arm over the rows it has no score for yet and writes its result; `voice` makes the completer."""
+    def measure(self, arm: str, rows: str, ask: Ask, model: Callable[[], Loaded]) -> ArmResult:
+        """Runs an arm over the rows it has no score for yet and writes its result."""
         self.run.state("evaluating", arm=arm, rows=rows)
-        file = scores_file(arm, rows)
-        self.run.mend(file)
-        result, _ = ways.measure(
-            arm,
-            voice(),
-            list(self.run.lines(f"data/{rows}.jsonl", Example)),
-            metric=self.choices.metric,
-            request=ask,
-            sampling=Sampling(max_tokens=self.choices.max_tokens, seed=self.config.run.seed),
-            others=self.choices.others,
-            sink=lambda scored: self.run.append(file, scored),
-            done={scored.row: scored for scored in self.run.lines(file, Scored)},
-            progress=lambda what, done, total: self.screen.progress(f"{arm} on {rows} rows", done, total),
-        )
+        result = (self._rank if self.choices.metric == preference.METRIC else self._answer)(arm, rows, ask, model())
         self.run.write(result_file(arm, rows), result)
         if rows == "test":
             low, high = result.ci
-            self.screen.say(f"{arm}: {result.metric} {result.score:.3f} ({low:.3f} to {high:.3f}), {result.n:,} rows")
+            others = "".join(f", {name} {value:.3f}" for name, value in result.others.items())
+            self.screen.say(
+                f"{arm}: {result.metric} {result.score:.3f} ({low:.3f} to {high:.3f}){others}, {result.n:,} rows"
+            )
         return result
+
+    def _answer(self, arm: str, rows: str, ask: Ask, loaded: Loaded) -> ArmResult:
+        """The arm's own answers, scored by the run's metric."""
+        metric, others = self.choices.metric, self.choices.others
+        return self._write(scores_file(arm, rows), arm, rows, ask, loaded, metric, others)[0]
+
+    def _write(
+        self, file: str, arm: str, rows: str, ask: Ask, loaded: Loaded, metric: str, others: Sequence[str]
+    ) -> tuple[ArmResult, list[Scored]]:
+        """Generates and scores what has no line in `file` yet."""
+        return ways.measure(
+            arm,
+            LocalCompleter(loaded, self.renderer),
+            list(self.run.lines(f"data/{rows}.jsonl", Example)),
+            metric=metric,
+            request=ask,
+            sampling=Sampling(max_tokens=self.choices.max_tokens, seed=self.config.run.seed),
+            others=others,
+            sink=lambda scored: self.run.append(file, scored),
+            done=self._scored(file),
+            progress=lambda what, done, total: self.screen.progress(f"{arm} on {rows} rows", done, total),
+        )
+
+    def _rank(self, arm: str, rows: str, ask: Ask, loaded: Loaded) -> ArmResult:
+        """Which answer of each pair the arm prefers, and on test rows how its own answers score beside that."""
+        written: dict[int, Scored] = {}
+        metric, *others = self.choices.others or ("",)
+        if metric and rows == "test":
+            _, lines = self._write(written_file(arm), arm, rows, ask, loaded, metric, others)
+            written = {line.row: line for line in lines}
+        file = scores_file(arm, rows)
+        result, _ = preference.measure(
+            arm,
+            ranks(loaded, self.renderer, self.config, against_base=loaded.adapted),
+            list(self.run.lines(f"data/{rows}.jsonl", Example)),
+            request=ask,
+            written=written,
+            written_metric=metric,
+            sink=lambda scored: self.run.append(file, scored),
+            done=self._scored(file),
+            progress=lambda what, done, total: self.screen.progress(f"{arm} ranks {rows} pairs", done, total),
+        )
+        return result
+
+    def _scored(self, file: str) -> dict[int, Scored]:
+        """The lines that an earlier start wrote."""
+        self.run.mend(file)
+        return {scored.row: scored for scored in self.run.lines(file, Scored)}
 
     def _look(self) -> Callable[[Loaded, render.Renderer], dict[str, float]] | None:
         """Measures the metric that steps are judged by on the validation rows; None where that is the loss."""
         metric = self.config.train.early_stop
         if metric == "auto":
-            metric = self.choices.metric if 0 < self.choices.max_tokens <= SHORT_ANSWER else "loss"
+            short = 0 < self.choices.max_tokens <= SHORT_ANSWER and self.choices.metric != preference.METRIC
+            metric = self.choices.metric if short else "loss"
         if metric in ("", "loss"):
             return None
         sign = scale(metric).sign
         examples = list(self.run.lines("data/validation.jsonl", Example))
+
+        def ranked(loaded: Loaded, renderer: render.Renderer) -> dict[str, float]:
+            rank = ranks(loaded, renderer, self.config)
+            result, _ = preference.measure("validation", rank, examples, request=ways.plain, sink=lambda scored: None)
+            return {metric: result.score}
 
         def look(loaded: Loaded, renderer: render.Renderer) -> dict[str, float]:
             result, _ = ways.measure(
@@ -145,7 +191,7 @@ class Bench:
             )
             return {metric: sign * result.score}
 
-        return look
+        return ranked if metric == preference.METRIC else look
 
 
 def gather(run: Run, folds: Sequence[Run], metric: str) -> None:
@@ -162,6 +208,11 @@ def gather(run: Run, folds: Sequence[Run], metric: str) -> None:
 def scores_file(arm: str, rows: str) -> str:
     """Where an arm's scores stand in a run folder, a line a row."""
     return f"scores/{arm}.jsonl" if rows == "test" else f"scores/{rows}/{arm}.jsonl"
+
+
+def written_file(arm: str) -> str:
+    """Where the answers stand that an arm wrote itself, where it is scored by ranking given ones."""
+    return f"scores/written/{arm}.jsonl"
 
 
 def result_file(arm: str, rows: str) -> str:

@@ -13,11 +13,12 @@ from tailor import formats, metrics, render
 from tailor.config import RunConfig
 from tailor.curate import split as dividing
 from tailor.errors import ConfigError, DataError
+from tailor.evaluate import preference
 from tailor.evaluate.power import foresight
 from tailor.evaluate.prompts import auto_instructions
+from tailor.evaluate.scale import scale
 from tailor.records import Example, Ledger, message
 from tailor.run import Run
-from tailor.train.source import check_kinds
 from tailor.train.source import prepare as render_once
 from tailor.worker.screen import Screen
 
@@ -52,8 +53,7 @@ def prepare(run: Run, verb: Verb, renderer: render.Renderer, screen: Screen) -> 
         read(getattr(config.data, name), name, config, ledger, notes, screen)
         for name in ("train", "validation", "test")
     )
-    check_kinds(train, config.method["type"])
-    if verb == "fit" and train[0].kind == "text":
+    if verb == "fit" and train and train[0].kind == "text":
         raise DataError(
             "plain text has no answers to score",
             where=str(train[0].source),
@@ -65,6 +65,8 @@ def prepare(run: Run, verb: Verb, renderer: render.Renderer, screen: Screen) -> 
     notes += splits.notes
     _write(run, splits.train, splits.validation, splits.test, ledger)
     render_once(run, renderer, screen.progress)
+    if config.method != run.config.method:
+        notes.append(f"method: {run.config.method['type']}, for rows of kind {splits.train[0].kind}")
     shutil.rmtree(run.path / "folds", ignore_errors=True)  # left by a run that was stopped here
     for number, fold in enumerate(splits.folds or (), 1):
         _make_fold(run, number, fold, renderer, screen)
@@ -118,30 +120,56 @@ def read(
     notes.append(f"{name}: {reading.seen}")
     ledger.rows_in += reading.rows_in
     ledger.drop("malformed", (problem.where for problem in reading.bad))
-    return [_with_system(example, data.system) for example in reading.examples]
+    alike = [row for row in reading.examples if row.kind == "pair" and row.chosen == row.rejected]
+    kept = [row for row in reading.examples if row.kind != "pair" or row.chosen != row.rejected]
+    if alike:
+        ledger.drop("chosen and rejected are the same", (example.source for example in alike))
+        notes.append(f"{name}: {len(alike):,} pairs left out, whose chosen and rejected answers are the same")
+    return [_with_system(row, data.system) for row in kept]
 
 
 def choose(config: RunConfig, train: Sequence[Example], renderer: render.Renderer, notes: list[str]) -> Choices:
     """Metric, instructions and length of the answers, from training rows; the reasons go into `notes`."""
     answers = [example for example in train if example.answer]
-    if not answers:
+    pairs = all(example.kind == "pair" for example in train)
+    if not answers and not pairs:
         return Choices(metric="", others=(), instructions="", max_tokens=1, notes=())
-    metric = config.eval.metric
-    if metric == "auto":
-        metric, reason = metrics.choose(answers)
-        notes.append(f"metric: {metric}, {reason}")
+    metric, others = _metric(config.eval.metric, answers, pairs, notes)
     instructions = _instructions(config.eval.instructions)
     if instructions is None:
         instructions, reason = auto_instructions(answers)
         notes.append(f"instructions of the prompted arms: {reason}")
-    longest = max(len(renderer.tokenizer.encode(example.answer)) for example in answers)
+    longest = max((len(renderer.tokenizer.encode(example.answer)) for example in answers), default=0)
     return Choices(
         metric=metric,
-        others=tuple(metrics.companions(metric)),
+        others=others,
         instructions=instructions,
         max_tokens=config.eval.max_tokens or int(1.25 * longest) + 8,
         notes=(),
     )
+
+
+def _metric(wanted: str, answers: Sequence[Example], pairs: bool, notes: list[str]) -> tuple[str, tuple[str, ...]]:
+    """(the metric, those beside it) for training rows with these answers; what was chosen goes into `notes`."""
+    if wanted == preference.METRIC and not pairs:
+        raise ConfigError(
+            f"eval.metric = {wanted!r} ranks the answers of preference pairs, and these rows are none",
+            fix="leave eval.metric out",
+        )
+    ranked = pairs and wanted in ("auto", preference.METRIC)
+    metric = wanted
+    if wanted == "auto" or ranked:
+        metric, reason = metrics.choose(answers) if answers else ("", "")
+        if not ranked:
+            notes.append(f"metric: {metric}, {reason}")
+    beside = (metric, *metrics.companions(metric)) if metric else ()
+    if not ranked:
+        return metric, beside[1:]
+    notes.append(
+        "metric: preference, the share of pairs whose chosen answer an arm gives the higher log-prob a token"
+        + (f"; the answers it writes itself are scored by {metric} beside that" if metric else "")
+    )
+    return preference.METRIC, tuple(name for name in beside if scale(name).kind != "corpus")  # a mean over rows
 
 
 def _write(
