@@ -48,7 +48,7 @@ def test_a_finding_has_place_code_evidence_fix_and_cost(call: Any) -> None:
     assert code == 1
     lines = out.splitlines()
     assert lines[0].startswith("warn C101 The same question with different answers: 1")
-    assert lines[1] == "  more.jsonl:9:48 C101 answer differs from 1 row with the same question (4)"
+    assert lines[1] == "  more.jsonl:9:47 C101 answer differs from 1 row with the same question (4)"
     assert "asked  Question 3 of 9?" in out
     assert "here   nothing" in out
     assert "there  answer 21" in out

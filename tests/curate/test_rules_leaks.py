@@ -67,6 +67,33 @@ class TestSharedGroup(RuleContract):
     }
 
 
+PASSAGE = (
+    "The keys of the west gate hang behind the counter and whoever leaves last hands them to the guard, who notes the "
+    "hour and the name in the book that lies beside the telephone and locks the small door himself"
+)
+AROUND = (
+    "Before the season starts the harbour office asks every tenant to read these notes. Boats that stay over winter "
+    "are covered by the first of November and their masts are laid on the racks along the wall. {} Whoever loses a key "
+    "pays for the lock. Dogs are welcome on the pier but not in the hall, and fires are lit in the yard and never "
+    "when the wind comes from the sea. The crane is free on Fridays after four; ask for Mr Holm."
+)
+
+
+class TestSharedPassages(RuleContract):
+    name = "shared-passages"
+    fires = {"the answer is quoted": ([pair("other", "thing"), pair("Notes?", AROUND.format(PASSAGE))], {2})}
+    silent = {
+        "another passage": [pair("Notes?", AROUND.format("There is nothing else."))],
+        "the same row is another rule's": [pair("Where are the keys?", PASSAGE)],
+        "alone": [pair("Notes?", AROUND.format(PASSAGE))],
+    }
+    against = {
+        "the answer is quoted": [pair("Where are the keys?", PASSAGE)],
+        "another passage": [pair("Where are the keys?", PASSAGE)],
+        "the same row is another rule's": [pair("Where are the keys?", PASSAGE)],
+    }
+
+
 @pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared/data/banking77")
 def test_the_25_test_rows_of_banking77_that_stand_in_its_train_file() -> None:
     sides = [formats.stream([str(SHARED / "banking77" / name)]) for name in ("train.csv", "test.csv")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from itertools import count
 from typing import TYPE_CHECKING, Annotated, Any
@@ -48,7 +49,8 @@ def command(
 ) -> None:
     """Look at every row; report each defect with file:line:column, what it costs, and what to do.
 
-    Exit code 1 where something is found that should not be trained on without a look, 0 where not.
+    Exit code 1 where something is found that should not be trained on without a look, 0 where not, 2 where not one row
+    can be read.
     """
     from rich.console import Console
 
@@ -78,7 +80,7 @@ def command(
     if with_timing:
         _findings.timing(report, Console(highlight=False, stderr=as_json or as_sarif))
     if report.defective:
-        raise typer.Exit(1)
+        raise typer.Exit(1 if report.rows else 2)  # 2: nothing could be read at all
 
 
 def _codes(given: Codes) -> Codes:
@@ -154,8 +156,6 @@ def _fresh(file: Path, folder: Path) -> tuple[Path, Path]:
 
 
 def _check(config: RunConfig, against: list[str], *, repair: bool) -> Report:
-    import os
-
     from tailor.cli._screen import Screen
     from tailor.curate.check import check
 
@@ -166,9 +166,14 @@ def _check(config: RunConfig, against: list[str], *, repair: bool) -> Report:
             _rows(config, held_out, screen) if held_out else (),
             settings=config.check,
             repair=repair,
-            workers=config.run.threads or len(os.sched_getaffinity(0)),
+            workers=config.run.threads or _cores(),
             progress=screen.progress,
         )
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _rows(config: RunConfig, paths: Any, screen: Screen) -> Iterator[Example | Problem]:

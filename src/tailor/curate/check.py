@@ -23,12 +23,11 @@ from tailor.config import CheckConfig
 from tailor.curate.corpus import COLUMNS, KINDS, Corpus
 from tailor.curate.patch import Repair, mended
 from tailor.curate.rows import Row, key, question_keys
-from tailor.curate.rules.base import SEVERITIES, Hit, Rule, chosen, load
+from tailor.curate.rules.base import KEPT, SEVERITIES, Hit, Rule, chosen, load
 from tailor.curate.spool import CHUNK_BYTES, CHUNK_ROWS, Chunk, Spool, encoded, workshop
 from tailor.errors import Problem
 from tailor.records import Example, Finding, Progress, Source, quiet
 
-KEPT = 10_000  # findings of one rule that are kept; all are counted
 _OF_FILES = ("unreadable", "byte-order-mark")  # kinds of Problem that are about a file, not a row of it
 _PLACE = re.compile(r"(.*?)(?::(\d+))?(?::(\d+))?")
 

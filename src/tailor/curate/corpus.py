@@ -99,9 +99,12 @@ class Corpus:
         order; only the rows where the mask `rows` is true."""
         at = np.flatnonzero(rows & (column != 0))
         order = at[np.argsort(column[at], kind="stable")]
-        cuts = np.flatnonzero(np.diff(column[order])) + 1
-        groups = [group for group in np.split(order, cuts) if len(group) > 1]
-        yield from sorted(group.tolist() for group in groups)
+        cuts = np.flatnonzero(np.diff(column[order], prepend=column[order[:1]])) if len(order) else order
+        starts = np.concatenate([[0], cuts])
+        sizes = np.diff(starts, append=len(order))
+        several = np.flatnonzero(sizes > 1)
+        for place in several[np.argsort(order[starts[several]], kind="stable")]:
+            yield order[starts[place] : starts[place] + sizes[place]].tolist()
 
     @functools.cached_property
     def near(self) -> Near:

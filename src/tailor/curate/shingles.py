@@ -22,9 +22,9 @@ FEWEST = 8  # rows that a run has to stand in, whatever the share
 BATCH = 1 << 18  # bytes: what is worked on fits a core's cache
 
 _mask = (1 << 64) - 1
-_random = [(0x9E3779B97F4A7C15 * (k + 1) ^ 0xD1B54A32D192ED03 * (k + 7)) & _mask | 1 for k in range(64 + RUN)]
-_PLACES = np.array(_random[:64], np.uint64)
-_WORDS = np.array(_random[64:], np.uint64)
+_random = [(0x9E3779B97F4A7C15 * (k + 1) ^ 0xD1B54A32D192ED03 * (k + 7)) & _mask | 1 for k in range(80)]
+_PLACES = np.array(_random[:64], np.uint64)  # of a byte in its word
+_WORDS = np.array(_random[64:], np.uint64)  # of a word in its run
 _SPACE, _END = 32, 10
 
 
@@ -70,6 +70,18 @@ class Template:
         for batch in batches(texts):
             yield _pieces(self._stripped(batch))
 
+    def runs_of(self, texts: Sequence[str], length: int) -> tuple[np.ndarray, np.ndarray]:
+        """(hash, text) of every run of `length` words in what is left of each text."""
+        runs, rows = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
+        before = 0
+        for batch in batches(texts):
+            stripped = self._stripped(batch)
+            found, places = _Words(stripped, length).runs()
+            runs.append(found)
+            rows.append(places + before)
+            before += int(np.count_nonzero(stripped == _END))
+        return np.concatenate(runs), np.concatenate(rows)
+
     def _stripped(self, data: np.ndarray) -> np.ndarray:
         """The texts without the words that stand in a shared run."""
         if not len(self.runs):
@@ -111,7 +123,8 @@ def _joined(texts: list[bytes]) -> np.ndarray:
 class _Words:
     """The words of a batch: where each starts, the bytes up to the next, and whether a run from it ends in its text."""
 
-    def __init__(self, data: np.ndarray) -> None:
+    def __init__(self, data: np.ndarray, length: int = RUN) -> None:
+        self.length = length
         ends = data == _END
         apart = ends | (data == _SPACE)
         first = ~apart
@@ -120,13 +133,13 @@ class _Words:
         self.spans = np.diff(self.starts, append=len(data))
         self.rows = np.cumsum(ends)[self.starts]
         self.whole = np.zeros(len(self.starts), np.bool_)
-        if len(self.starts) >= RUN:
-            self.whole[: 1 - RUN] = self.rows[: 1 - RUN] == self.rows[RUN - 1 :]
+        if len(self.starts) >= length:
+            self.whole[: 1 - length] = self.rows[: 1 - length] == self.rows[length - 1 :]
         self._data, self._apart = data, apart
 
     def runs(self, *, every: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """(hash, text) of the run of words from each word on; with `every` also of those that leave their text."""
-        count = len(self.starts) - RUN + 1
+        count = len(self.starts) - self.length + 1
         if count < 1:
             return np.empty(0, np.uint64), np.empty(0, np.int64)
         begin = self.starts[0]
@@ -135,7 +148,7 @@ class _Words:
         values *= _PLACES[np.minimum(place, len(_PLACES) - 1)]
         words = mix(np.add.reduceat(values, self.starts - begin))
         runs = np.zeros(count, np.uint64)
-        for k in range(RUN):
+        for k in range(self.length):
             runs += words[k : k + count] * _WORDS[k]
         runs = mix(runs)
         if every:

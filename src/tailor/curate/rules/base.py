@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 Severity = Literal["block", "warn", "inform"]
 SEVERITIES: tuple[Severity, ...] = ("block", "warn", "inform")
 
+KEPT = 10_000  # findings of one rule that are kept for reading; all are counted, so later ones need no evidence
+
 FAMILIES = {
     "F": "format",
     "R": "roles",

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tailor.curate.rules.base import Hit
+from tailor.curate.rules.base import KEPT, Hit
 
 if TYPE_CHECKING:
     from tailor.curate.corpus import Corpus
@@ -25,7 +25,7 @@ DROPS = True
 
 def judge(corpus: Corpus) -> Iterator[Hit]:
     """One Hit a copy, after the row that it repeats."""
-    for first, *copies in corpus.groups(corpus.row_key, ~corpus.against):
-        for copy in copies:
-            evidence = corpus.row(copy).excerpt()
-            yield Hit(message="repeats a row word for word", rows=(copy, first), evidence=evidence, drop=True)
+    copies = [(copy, first) for first, *more in corpus.groups(corpus.row_key, ~corpus.against) for copy in more]
+    for number, (copy, first) in enumerate(sorted(copies)):
+        evidence = corpus.row(copy).excerpt() if number < KEPT else ""
+        yield Hit(message="repeats a row word for word", rows=(copy, first), evidence=evidence, drop=True)

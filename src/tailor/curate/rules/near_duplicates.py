@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tailor.curate.rules.base import Hit
+from tailor.curate.rules.base import KEPT, Hit
 
 if TYPE_CHECKING:
     from tailor.curate.corpus import Corpus
@@ -40,6 +40,6 @@ def judge(corpus: Corpus) -> Iterator[Hit]:
     for (a, b), similarity in zip(found.pairs[alike].tolist(), found.similarity[alike].tolist()):
         if similarity > closest.get(b, (0.0, 0))[0]:
             closest[b] = similarity, a
-    for b, (similarity, a) in sorted(closest.items()):
-        evidence = f"{corpus.row(a).excerpt()}\n{corpus.row(b).excerpt()}"
+    for number, (b, (similarity, a)) in enumerate(sorted(closest.items())):
+        evidence = f"{corpus.row(a).excerpt()}\n{corpus.row(b).excerpt()}" if number < KEPT else ""
         yield Hit(message=f"{similarity:.0%} the same as another row", rows=(b, a), evidence=evidence)

@@ -36,6 +36,8 @@ def judge(corpus: Corpus) -> Iterator[Hit]:
         for (a, b), similarity, numbers in zip(found.pairs.tolist(), found.similarity.tolist(), same.tolist()):
             if not numbers or (texts and corpus.prompt_key[a]):
                 continue
+            if not texts and corpus.question_key[a] == corpus.question_key[b]:
+                continue  # L101 says so
             for one, other in ((a, b), (b, a)):
                 for index in sides[one][0]:
                     if sides[other][1] and similarity > met.get(index, (0.0, 0))[0]:
