@@ -97,7 +97,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one repeat of a few steps, a part of the rows")
     parser.add_argument(
-        "--only", action="append", default=[], help="rows whose SHAPE/WORK/SYSTEM/MODE holds all these texts"
+        "--only", action="append", default=[], help="rows whose SHAPE/WORK/SYSTEM/MODE holds it; all of several"
     )
     parser.add_argument("--again", action="append", default=[], help="measure these rows once more")
     parser.add_argument("--repeats", type=int, help=f"{REPEATS} where not given, 1 with --quick")
@@ -227,7 +227,7 @@ def run(script: Path, job: dict[str, Any], interpreter: Path, tuned: bool) -> di
 def environment(tuned: bool) -> dict[str, str]:
     """The variables of a process: offline, and with the better allocator where it is tuned."""
     fixed = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-    paths = f"{os.environ.get('PYTHONPATH', '')}{os.pathsep}{ROOT / 'src'}"
+    paths = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(ROOT / "src"))))
     return {**os.environ, **fixed, "PYTHONPATH": paths, **(ALLOCATOR if tuned else {})}
 
 
