@@ -321,6 +321,7 @@ class ArmResult(Struct, frozen=True, kw_only=True):
     completion_tokens: int
     seconds: float
     others: dict[str, float] = msgspec.field(default_factory=dict)
+    others_ci: dict[str, tuple[float, float]] = msgspec.field(default_factory=dict)
 
 
 class Difference(Struct, frozen=True, kw_only=True):

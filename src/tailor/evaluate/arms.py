@@ -112,6 +112,8 @@ def summarise(arm: str, metric: str, lines: Sequence[Scored]) -> ArmResult:
     lines = sorted(lines, key=lambda line: line.row)
     how = scale(metric)
     score, interval = _score(how, lines)
+    names = dict.fromkeys(name for line in lines for name in line.others)
+    others = {name: _other(scale(name), lines) for name in names}
     return ArmResult(
         name=arm,
         metric=metric,
@@ -121,7 +123,8 @@ def summarise(arm: str, metric: str, lines: Sequence[Scored]) -> ArmResult:
         prompt_tokens=sum(line.prompt_tokens for line in lines),
         completion_tokens=sum(line.completion_tokens for line in lines),
         seconds=sum(line.seconds for line in lines),
-        others={name: _other(scale(name), lines) for name in dict.fromkeys(n for line in lines for n in line.others)},
+        others={name: value for name, (value, _) in others.items()},
+        others_ci={name: interval for name, (_, interval) in others.items() if interval is not None},
     )
 
 
@@ -140,10 +143,12 @@ def _score(how: Scale, lines: Sequence[Scored]) -> tuple[float, Interval]:
     return aggregate(pairs), interval
 
 
-def _other(how: Scale, lines: Sequence[Scored]) -> float:
+def _other(how: Scale, lines: Sequence[Scored]) -> tuple[float, Interval | None]:
+    """(score, interval) of a metric shown beside; a corpus metric would have to be drawn again and goes without."""
     if how.aggregate is not None:
-        return how.aggregate([(line.wanted, line.given) for line in lines])
-    return float(np.mean([line.others.get(how.metric, 0.0) for line in lines]))
+        return how.aggregate([(line.wanted, line.given) for line in lines]), None
+    values = np.array([line.others.get(how.metric, 0.0) for line in lines])
+    return float(values.mean()), score_interval(values, [line.group for line in lines])
 
 
 def _scored(

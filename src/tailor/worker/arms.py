@@ -108,7 +108,7 @@ class Bench:
         self.run.write(result_file(arm, rows), result)
         if rows == "test":
             low, high = result.ci
-            others = "".join(f", {name} {value:.3f}" for name, value in result.others.items())
+            others = "".join(f", {name} {_with_interval(result, name)}" for name in result.others)
             self.screen.say(
                 f"{arm}: {result.metric} {result.score:.3f} ({low:.3f} to {high:.3f}){others}, {result.n:,} rows"
             )
@@ -192,6 +192,11 @@ class Bench:
             return {metric: sign * result.score}
 
         return ranked if metric == preference.METRIC else look
+
+
+def _with_interval(result: ArmResult, name: str) -> str:
+    low, high = result.others_ci.get(name, (None, None))
+    return f"{result.others[name]:.3f}" + (f" ({low:.3f} to {high:.3f})" if low is not None else "")
 
 
 def gather(run: Run, folds: Sequence[Run], metric: str) -> None:
