@@ -13,6 +13,9 @@ from tailor import formats
 from tailor.config import CheckConfig
 from tailor.curate import check as checker
 from tailor.curate.check import Report, check
+from tailor.curate.patch import Repair
+from tailor.curate.rows import Row
+from tailor.curate.rules.base import Hit, Rule, chosen
 from tailor.curate.spool import Spool, encoded
 from tailor.errors import ConfigError, Problem
 from tailor.records import Example, Source, Text, ToolCall, message
@@ -131,3 +134,33 @@ def test_the_same_rows_give_the_same_document(tmp_path: Path) -> None:
     assert list(first) == ["rows", "seconds", "findings", "counts"]
     assert list(first["findings"][0]) == ["code", "severity", "message", "rows", "evidence", "fix"]
     assert first["findings"][0]["rows"][0] == {"file": file, "line": 2}
+
+
+def repairing(code: str, old: str, new: str) -> Rule:
+    """A rule that finds `old` in answers and puts `new` instead."""
+
+    def look(row: Row) -> list[Hit]:
+        return [Hit(message=f"{old} found", at=old)] if old in row.answer else []
+
+    def mend(row: Row) -> dict[str, str]:
+        return {text: text.replace(old, new) for _, text in row.texts if old in text}
+
+    told = {"title": "t", "explanation": "e", "cost": "c", "fix": "f"}
+    rest = {"collect": None, "judge": None, "problems": (), "drops": False}
+    return Rule(name=code.lower(), code=code, severity="warn", look=look, mend=mend, **told, **rest)
+
+
+def test_each_repair_sees_the_row_as_the_last_one_left_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fakes = [repairing("Q998", "colour", "color"), repairing("Q999", "r color", "r hue")]
+    monkeypatch.setattr(checker, "chosen", lambda select, ignore: [*chosen(["D101"]), *fakes])
+    monkeypatch.setattr(checker, "_loaded", {fake.name: fake for fake in fakes})
+    texts = ["her colour", "his colour", "your color", "nothing", "his colour"]
+    file = write(tmp_path / "rows.jsonl", [pair("q", text) for text in texts])
+    found = check(formats.stream([file]), formats.stream([file]), repair=True)
+    assert found.counts == {"D101": 1, "Q998": 6, "Q999": 2}, "held-out rows are looked at too"
+    assert {source.line: todo for source, todo in found.repairs.items()} == {
+        1: [Repair("Q998", {"her colour": "her color"})],
+        2: [Repair("Q998", {"his colour": "his color"})],
+        3: [Repair("Q999", {"your color": "your hue"})],
+        5: [Repair("D101", None)],
+    }

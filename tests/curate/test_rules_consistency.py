@@ -26,7 +26,8 @@ class TestContradictions(RuleContract):
         "the same number written otherwise": [pair("q", "1,000"), pair("q", "1000.0")],
         "the same JSON in another order": [pair("q", '{"a": 1, "b": 2}'), pair("q", '{"b": 2, "a": 1}')],
         "the same in other words": [pair("q", "The red team won it."), pair("q", "It was the red team that won.")],
-        "another sign": [pair("5+3", "8"), pair("5-3", "2")],
+        "another sign": [pair("5+3", "8"), pair("5-3", "2"), pair("53", "53")],
+        "other brackets": [pair("not (true or false) or true", "True"), pair("not (true or false or true)", "False")],
         "several references": [pair(f"fact {n}", f"{verb} {n * 7} altogether") for n in range(4) for verb in VERBS],
         "ratings judge several answers": [{**pair("q", f"answer {n}"), "label": n % 2 == 0} for n in range(3)],
     }

@@ -53,6 +53,14 @@ class TestNearDuplicates(RuleContract):
         "a negation": [pair(LONG, "same"), pair(LONG.replace("Please", "Please do not"), "same")],
         "another number": [pair(f"{LONG} It was parcel 12.", "same"), pair(f"{LONG} It was parcel 13.", "same")],
         "another answer": [pair(LONG, "lost parcel"), pair(f"{LONG} Thanks.", "complaint")],
+        "the answer follows what differs": [
+            pair(f"{LONG} It was sent to {town}.", f"A parcel to {town} that never came; nobody answered for days.")
+            for town in ("Bergen", "Horten")
+        ],
+        "few words in another order": [
+            pair("turn left. take the step. turn left. turn round. take the step. turn round.", "yes"),
+            pair("take the step. turn left. turn round. turn left. take the step. turn round.", "yes"),
+        ],
         "another question with the same long answer": [pair("hi", LONG), pair("hello", LONG)],
         "an exact copy is another rule's": [pair(LONG, "same"), pair(LONG, "same")],
     }

@@ -25,6 +25,7 @@ FEWEST = 8  # pieces that a text has to have left to be compared
 LAGS = 24  # rows of one bucket that each is compared with; the rest are joined through the first
 SLACK = 0.16  # the estimate from a signature is off by more in one pair of a thousand
 PAIRS = 8192  # compared in one go
+_ORDERED = 6  # words: shorter texts have too few to tell
 _TOGETHER = 1 << 19  # pieces that are sorted together
 _HALF = np.uint64(32)
 _NONE = np.uint32(0xFFFFFFFF)
@@ -60,7 +61,8 @@ class Pairs(NamedTuple):
 
 
 class Near:
-    """Near-equal prompts, and near-equal rows (prompt and answer). Of rows that are equal in it only the first is met.
+    """Near-equal prompts, and near-equal rows (prompt and answer). Of rows that are equal in it only the first is met;
+    texts of less than eight pieces, and those made of few words again and again, are met by none.
 
     `threshold` is the similarity from which texts count as near. Signatures of a million rows take 560 MB until both
     kinds of pairs are worked out.
@@ -129,12 +131,22 @@ class Near:
 
 def _signed(spool: Spool, chunk: Chunk, template: Template) -> tuple[np.ndarray, np.ndarray]:
     rows = spool.rows(chunk)
+    few = np.array([repetitive(row.plain_prompt.split()) for row in rows])
+    fewer = np.array([repetitive(row.plain_prompt.split() + row.plain_answer.split()) for row in rows])
     prompts, counts = signatures([row.plain_prompt for row in rows], template)
     answers, more = signatures([row.plain_answer for row in rows], template)
     answers = np.minimum(prompts, answers)
-    prompts[counts < FEWEST] = _NONE
-    answers[counts + more < FEWEST] = _NONE
+    prompts[(counts < FEWEST) | few] = _NONE
+    answers[(counts + more < FEWEST) | fewer] = _NONE
     return prompts, answers
+
+
+def repetitive(words: Sequence[str]) -> bool:
+    """Whether a text is made of few words again and again: then what they say is in their order, which sets forget.
+
+    English of n words has about 2.6 n^0.7 different ones (Heaps' law); half of that is too few.
+    """
+    return len(words) >= _ORDERED and len(set(words)) < 1.5 * len(words) ** 0.7
 
 
 def signatures(texts: Sequence[str], template: Template) -> tuple[np.ndarray, np.ndarray]:

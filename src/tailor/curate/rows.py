@@ -27,18 +27,18 @@ def key(*texts: str) -> int:
     return int.from_bytes(digest.digest(), "little")
 
 
-_WORD = re.compile(r"\w+")
-_SIGN = re.compile(r"(?<=\d)\s?[-+*/^<>=%](?=\s?\d)")
+_WORD = re.compile(r"\w+|[()\[\]{}<>=+*/^%&|~@#$\\]")  # brackets and signs are words: expressions live by them
+_MINUS = re.compile(r"(?<=[\d)])\s?-(?=\s?[\d(])")
 _NEGATIONS = frozenset(["not", "no", "yes", "never", "none", "without", "cannot", "t"])  # the t of don't
 
 
 def question_keys(text: str, *beside: str) -> tuple[int, int]:
-    """Two hashes of a `plain` text. Of its words: punctuation and white space aside, signs between numbers not. And of
-    its numbers and negations: texts that differ in them do not say the same."""
+    """Two hashes of a `plain` text. Of its words: the punctuation of sentences and white space aside, brackets and the
+    signs of arithmetic not. And of its numbers and negations: texts that differ in them do not say the same."""
     words = _WORD.findall(text)
     facts = [word for word in words if word in _NEGATIONS or word[0].isdigit()]
-    signs = _SIGN.findall(text) if facts else []
-    return key(" ".join(words) if words else text, *signs, *beside), key(*facts)
+    minus = [str(match.start()) for match in _MINUS.finditer(text)] if facts and "-" in text else []
+    return key(" ".join(words) if words else text, *minus, *beside), key(*facts)
 
 
 class Row:
