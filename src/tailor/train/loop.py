@@ -15,7 +15,7 @@ import torch
 
 from tailor import render
 from tailor.errors import Cancelled, TrainingError
-from tailor.kernels import check_model, why_not_share
+from tailor.kernels import check_model, keep_freed_memory, why_not_fast, why_not_share
 from tailor.methods.base import Method
 from tailor.records import Progress, quiet
 from tailor.run import Run
@@ -46,6 +46,7 @@ def train(
     Raises Cancelled when it is interrupted, with a checkpoint written; TrainingError when the loss is not a number.
     """
     config = run.config
+    keep_freed_memory()
     loaded = loaded or load(config.model, device=config.run.device, threads=config.run.threads, seed=config.run.seed)
     renderer = render.load(loaded.folder, thinking=config.model.thinking)
     source = Source.open(run, renderer, progress=progress)
@@ -145,7 +146,9 @@ def _share(run: Run, loaded: Loaded, source: Source, say: Callable[[str], None])
     """Whether prefixes are shared; says aloud what was decided, and why where the model cannot."""
     check_model(loaded.model)
     alone = why_not_share(loaded.model, source.longest)
-    for note in [*loaded.notes, *([f"prefixes are not shared: {alone}"] if alone else [])]:
+    slow = why_not_fast(loaded.model) if run.config.train.kernels == "fast" else "as asked"
+    reasons = {"prefixes are not shared": alone, "the model's own modules run": slow}
+    for note in [*loaded.notes, *(f"{what}: {why}" for what, why in reasons.items() if why)]:
         say(note)
     return run.config.train.share_prefixes and not alone
 
