@@ -1,8 +1,8 @@
 """The C library's allocator, told to keep what it is given back.
 
 A training step frees and asks again for the same hundreds of megabytes. By default each large block goes back to the
-system, which hands it out anew page by page and zeroed: a tenth of a step here, a third where less is fused. Blocks come
-from one heap instead, which never shrinks, in pages of 2 MiB where the system has them.
+system, which hands it out anew page by page and zeroed: a tenth of a step here, a third where less is fused. Now blocks
+come from one heap, which never shrinks, in pages of 2 MiB where the system has them.
 """
 
 from __future__ import annotations
