@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from tailor import formats
+from tailor.cli._findings import document
 from tailor.config import CheckConfig
 from tailor.curate import check as checker
 from tailor.curate.check import Report, check
@@ -126,8 +130,6 @@ def test_a_row_longer_than_one_read_comes_back_whole(tmp_path: Path) -> None:
 
 
 def test_the_same_rows_give_the_same_document(tmp_path: Path) -> None:
-    from tailor.cli._findings import document
-
     file = write(tmp_path / "rows.jsonl", rows(40))
     first, second = (document(report(file)) | {"seconds": 0} for _ in range(2))
     assert json.dumps(first) == json.dumps(second)
@@ -164,3 +166,36 @@ def test_each_repair_sees_the_row_as_the_last_one_left_it(monkeypatch: pytest.Mo
         3: [Repair("Q999", {"your color": "your hue"})],
         5: [Repair("D101", None)],
     }
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+TURNS = st.lists(
+    st.fixed_dictionaries(
+        {"role": st.sampled_from(["system", "user", "assistant", "tool", "odd"]), "content": st.text() | JSON_VALUES},
+        optional={"weight": JSON_VALUES, "tool_calls": JSON_VALUES, "tool_call_id": st.text(max_size=3)},
+    ),
+    max_size=5,
+)
+ROWS = st.fixed_dictionaries({"messages": TURNS}, optional={"tools": JSON_VALUES}) | st.fixed_dictionaries(
+    {"prompt": st.text(), "completion": st.text()}, optional={"label": JSON_VALUES}
+)
+
+
+@hypothesis.settings(max_examples=30, deadline=None)
+@hypothesis.given(st.lists(ROWS | JSON_VALUES, min_size=1, max_size=12), st.lists(ROWS, min_size=1, max_size=3))
+def test_no_rows_upset_it(train: list[Any], test: list[Any]) -> None:
+    with TemporaryDirectory() as folder:
+        files = []
+        for name, made in (("train", train), ("test", test)):
+            files.append(Path(folder) / f"{name}.jsonl")
+            made.insert(0, pair("a good row", "first"))
+            files[-1].write_text("".join(json.dumps(row) + "\n" for row in made))
+        found = check(*(formats.stream([str(file)]) for file in files), repair=True)
+        assert found.rows == len(train) + len(test)
+        json.dumps(document(found)).encode()
+        for source in found.repairs:
+            assert source.file == str(files[0])

@@ -52,7 +52,7 @@ def judge(corpus: Corpus) -> Iterator[Hit]:
 
 
 def _variation(a: Row, b: Row) -> bool:
-    """Whether the answer follows what differs in the question: a word stands in both of one row, in none of the other."""
+    """Whether the answer follows what differs in the question: a word of both in one row, of neither in the other."""
     only = [
         set(_WORD.findall(one.plain_prompt))
         & set(_WORD.findall(one.plain_answer))
