@@ -45,6 +45,8 @@ def test_epochs_by_rows(rows: int, batch: int, large: float, small: float) -> No
 
 def test_learning_rate_by_size() -> None:
     assert default_learning_rate("lora", 8_000_000_000) == 2e-4
+    assert default_learning_rate("lora", 250_000_000) == pytest.approx(4e-4)
+    assert default_learning_rate("lora", 1_000_000) == pytest.approx(3e-3)
     assert default_learning_rate("full", 8_000_000_000) == pytest.approx(1e-5)
     assert default_learning_rate("full", 100_000_000) == pytest.approx(1e-4)
     assert default_learning_rate("full", 1_000_000) == pytest.approx(1e-3)
