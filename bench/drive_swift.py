@@ -68,19 +68,19 @@ def converted(row: Row) -> Row:
 
 
 def register_template() -> None:
-    """ChatML that trains on the answer and the token that ends it, as the other systems do."""
+    """The template of the model's folder (`models.py`) in ms-swift's form."""
     from swift.template import TemplateMeta
     from swift.template import register_template as register
 
-    turns = "<|im_start|>user\n{{QUERY}}<|im_end|>\n<|im_start|>assistant\n"
+    turns = "<|im_start|>user\n{{QUERY}}<|im_end|><|im_start|>assistant\n"
     register(
         TemplateMeta(
             "bench",
             prefix=[],
             prompt=[turns],
-            chat_sep=["<|im_end|>\n"],
+            chat_sep=["<|im_end|>"],
             suffix=["<|im_end|>"],
-            system_prefix=["<|im_start|>system\n{{SYSTEM}}<|im_end|>\n"],
+            system_prefix=["<|im_start|>system\n{{SYSTEM}}<|im_end|>"],
         )
     )
 

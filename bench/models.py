@@ -11,15 +11,17 @@ from pathlib import Path
 
 from works import ROLES, SHAPES, SPECIAL, WORDS, Shape
 
+# ChatML without line breaks between turns: nothing follows the token that ends an answer, so that no two systems can
+# differ in whether they train on it.
 TEMPLATE = """\
 {%- for message in messages %}
 {{- '<|im_start|>' + message.role + '\\n' }}
 {%- if message.role == 'assistant' %}
-{%- generation %}{{- message.content + '<|im_end|>' }}{%- endgeneration %}{{- '\\n' }}
-{%- else %}{{- message.content + '<|im_end|>\\n' }}
+{%- generation %}{{- message.content + '<|im_end|>' }}{%- endgeneration %}
+{%- else %}{{- message.content + '<|im_end|>' }}
 {%- endif %}
 {%- endfor %}
-{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"""  # ChatML
+{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"""
 
 
 def write_tokenizer(folder: Path) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 WORDS = 15_000
 SPECIAL = ("<|pad|>", "<|im_start|>", "<|im_end|>")
 ROLES = ("system", "user", "assistant")
-OVERHEAD = 5  # tokens of the chat template around a turn: <|im_start|> role \n ... <|im_end|> \n
+OVERHEAD = 4  # tokens of the chat template around a turn: <|im_start|> role \n ... <|im_end|>
 
 Range = tuple[int, int]
 Row = dict[str, Any]
@@ -43,7 +43,7 @@ WORKS = {
         Work("sft-shared", batch=8, prefix=200, user=(60, 180), answer=(40, 160), shared=True),
         Work("sft-plain", batch=8, prefix=200, user=(60, 180), answer=(40, 160)),
         Work("sft-short", batch=16, prefix=0, user=(8, 24), answer=(2, 6)),  # as banking77: a question and its label
-        Work("dpo", batch=4, prefix=0, user=(292, 292), answer=(98, 98), pairs=True),  # 300 and 100 with the template's
+        Work("dpo", batch=4, prefix=0, user=(293, 293), answer=(99, 99), pairs=True),  # 300 and 100 with the template's
     )
 }
 
@@ -167,10 +167,10 @@ def sequences(work: Work, row: Row) -> list[Sequence]:
     if work.pairs:
         prompt = tokens(row["prompt"]) + 3  # and the answer's header
         answers = [tokens(row[name]) - 3 for name in ("chosen", "rejected")]
-        return [Sequence(prompt, answer, answer - 1) for answer in answers]  # all but the last line break
+        return [Sequence(prompt, answer, answer) for answer in answers]
     turns = row["messages"]
     prefix = tokens(turns[:1]) if work.shared else 0
-    return [Sequence(prefix, tokens(turns) - prefix, tokens(turns[-1:]) - 4)]
+    return [Sequence(prefix, tokens(turns) - prefix, tokens(turns[-1:]) - 3)]
 
 
 # ----------------------------------------------------------------------------------------------------- FLOPs
