@@ -83,6 +83,20 @@ def test_repairs_are_worked_out_where_asked_for(tmp_path: Path) -> None:
     assert not found.defective, "what is left is repaired"
 
 
+def test_only_what_is_equal_to_the_letter_is_dropped(tmp_path: Path) -> None:
+    rows = [pair("q", "if a:\n  b"), pair("q", "if a:\n    b"), pair("q", "if a:\n  b")]
+    found = check(formats.stream([write(tmp_path / "rows.jsonl", rows)]), repair=True)
+    assert found.counts == {"D101": 2}
+    assert [source.line for source in found.repairs] == [3]
+    assert found.defective
+
+
+def test_a_kind_of_fault_belongs_to_one_rule(tmp_path: Path) -> None:
+    file = write(tmp_path / "rows.jsonl", [*rows(3), "{", {"prompt": 3.5, "completion": ["a"]}])
+    assert report(file, select=("F002",)).counts == {"F002": 1}
+    assert report(file, select=("F005",)).counts == {"F005": 1}
+
+
 def test_settings_change_what_is_found(tmp_path: Path) -> None:
     text = "We wrote to you on Monday about the parcel that never came, and nobody answered."
     file = write(tmp_path / "rows.jsonl", [pair(text, "a"), pair(f"Hello again. {text}", "a")])
@@ -185,7 +199,7 @@ ROWS = st.fixed_dictionaries({"messages": TURNS}, optional={"tools": JSON_VALUES
 )
 
 
-@hypothesis.settings(max_examples=30, deadline=None)
+@hypothesis.settings(max_examples=20, deadline=None)
 @hypothesis.given(st.lists(ROWS | JSON_VALUES, min_size=1, max_size=12), st.lists(ROWS, min_size=1, max_size=3))
 def test_no_rows_upset_it(train: list[Any], test: list[Any]) -> None:
     with TemporaryDirectory() as folder:
@@ -195,7 +209,7 @@ def test_no_rows_upset_it(train: list[Any], test: list[Any]) -> None:
             made.insert(0, pair("a good row", "first"))
             files[-1].write_text("".join(json.dumps(row) + "\n" for row in made))
         found = check(*(formats.stream([str(file)]) for file in files), repair=True)
-        assert found.rows == len(train) + len(test)
+        assert found.rows <= len(train) + len(test), "a file that no shape fits is one finding"
         json.dumps(document(found)).encode()
         for source in found.repairs:
             assert source.file == str(files[0])

@@ -24,6 +24,7 @@ from tailor.curate.corpus import COLUMNS, KINDS, Corpus
 from tailor.curate.patch import Repair, mended
 from tailor.curate.rows import Row, key, question_keys
 from tailor.curate.rules.base import KEPT, SEVERITIES, Hit, Rule, chosen, load
+from tailor.curate.rules.base import rules as every_rule
 from tailor.curate.spool import CHUNK_BYTES, CHUNK_ROWS, Chunk, Spool, encoded, workshop
 from tailor.errors import Problem
 from tailor.records import Example, Finding, Progress, Source, quiet
@@ -147,6 +148,7 @@ def _columns(rows: list[Row]) -> dict[str, Any]:
                 answer_key,
                 question,
                 key(str(prompt_key), str(answer_key), str(example.rating), *rest),
+                key(row.prompt, row.answer),
                 key(example.group) if example.group is not None else 0,
                 facts,
                 len(row.prompt),
@@ -241,7 +243,8 @@ class _Run:
 
     def _malformed(self, problem: Problem) -> None:
         self.malformed += problem.kind not in _OF_FILES
-        found = self.by_problem.get(problem.kind) or self.by_problem.get("shape")
+        known = any(problem.kind in rule.problems for rule in every_rule().values())
+        found = self.by_problem.get(problem.kind if known else "shape")
         if found is not None:
             self.problems.append((found, problem))
 

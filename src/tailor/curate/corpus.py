@@ -28,6 +28,7 @@ COLUMNS: dict[str, Any] = {
     "answer_key": np.uint64,
     "question_key": np.uint64,
     "row_key": np.uint64,
+    "exact_key": np.uint64,
     "group_key": np.uint64,
     "prompt_facts": np.uint64,
     "prompt_chars": np.int32,
@@ -47,6 +48,7 @@ class Corpus:
     prompt_key, answer_key   64-bit hashes of `plain_prompt` (with the tools declared) and `plain_answer`; 0 for none
     question_key             of the prompt's words, punctuation aside: equal for the same question; 0 for none
     row_key                  of prompt, answer, rejected answer and rating together
+    exact_key                of prompt and answer to the letter
     group_key                of the row's group; 0 for none
     prompt_facts             of the numbers and negations in the prompt: prompts that differ in them differ
     prompt_chars, answer_chars, kind (index into KINDS), against (whether it is of the held-out rows), file, line
@@ -63,6 +65,7 @@ class Corpus:
     answer_key: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint64))
     question_key: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint64))
     row_key: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint64))
+    exact_key: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint64))
     group_key: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint64))
     prompt_facts: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint64))
     prompt_chars: np.ndarray = field(default_factory=lambda: np.empty(0, np.int32))
@@ -125,8 +128,11 @@ class Corpus:
         if self.labelled or not self.asked.any():
             return False
         _, question = np.unique(self.prompt_key[self.asked], return_inverse=True)
-        both = np.unique(np.stack([question, self.answer_key[self.asked]]), axis=1)[0].astype(np.intp)
-        answers = np.bincount(both)
+        answer = self.answer_key[self.asked]
+        order = np.lexsort((answer, question))
+        new = np.diff(question[order], prepend=-1) != 0
+        new[1:] |= answer[order][1:] != answer[order][:-1]
+        answers = np.bincount(question[order][new])
         several = bool((answers[question] > 1).mean() > MEANT and answers.max() > 2)
         return several and int((answers > 1).sum()) >= QUESTIONS
 

@@ -3,7 +3,8 @@
 Prompt and answer are equal after Unicode normalisation (NFKC), case folding and collapsing of white space. Each copy
 counts as another example, so the row weighs more than its neighbours and is memorised first; removing duplicates makes
 verbatim memorising about ten times rarer (Lee et al. 2021, "Deduplicating Training Data Makes Language Models
-Better"). The first copy is kept. A mixing weight (`file:2`) is the way to say that a row should count twice.
+Better"). A repair keeps the first copy, and drops others that are equal to the letter: in code and in lists case and
+white space may matter. A mixing weight (`file:2`) is the way to say that a row should count twice.
 """
 
 from __future__ import annotations
@@ -28,4 +29,6 @@ def judge(corpus: Corpus) -> Iterator[Hit]:
     copies = [(copy, first) for first, *more in corpus.groups(corpus.row_key, ~corpus.against) for copy in more]
     for number, (copy, first) in enumerate(sorted(copies)):
         evidence = corpus.row(copy).excerpt() if number < KEPT else ""
-        yield Hit(message="repeats a row word for word", rows=(copy, first), evidence=evidence, drop=True)
+        same = bool(corpus.exact_key[copy] == corpus.exact_key[first])
+        message = "repeats a row " + ("word for word" if same else "but for case, spaces or width")
+        yield Hit(message=message, rows=(copy, first), evidence=evidence, drop=same)
