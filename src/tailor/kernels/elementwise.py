@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tailor.kernels import native
 
+BLOCKS = 64  # shares of the rows whose sums are added in order, so that threads change nothing
 NAMES = {torch.bfloat16: "bf16", torch.float32: "float"}
 
 
@@ -87,8 +88,8 @@ def rotate_backward(
     """Writes the gradient of `rotate` by x to `out`; returns that by the weight if `trained`. dy is fp32."""
     n, heads, d = x.shape
     if _compiled(x, out):
-        dw = torch.empty(heads, d) if trained else None
-        arguments = (dy, x, x.stride(0), weight, scale, cos, sin, out, out.stride(0), dw, n, heads, d)
+        dw = torch.empty(BLOCKS, d) if trained else None
+        arguments = (dy, x, x.stride(0), weight, scale, cos, sin, out, out.stride(0), dw, BLOCKS, n, heads, d)
         native.call(f"rotate_backward_{NAMES[x.dtype]}", *arguments)
         return dw.sum(0) if dw is not None else None
     left, right = (dy * sin[:, None]).chunk(2, dim=-1)

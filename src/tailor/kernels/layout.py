@@ -24,6 +24,7 @@ Pattern = Callable[[Any, Any, Any, Any], Any]
 
 WASTE = 1.5  # padded over real area that a batch may have: GEMMs on padding cost less than another call
 BLOCK = 256  # queries of a piece on a CPU: few of its scores are masked, and those of a long row are never all held
+UNITS = (16, 32)  # queries and keys of a batch are multiples on a CPU: its matrix units take whole tiles
 AREA = 2**21  # scores a head that a batch may have: some 64 MB with 16 heads
 SLACK = 32_768  # area that may be wasted in any case: about what a call of its own costs on a CPU
 
@@ -100,20 +101,24 @@ class Layout:
             for segment, path in zip(tree.segments, rows_on_path(tree.segments))
             for part in pieces(segment, path, asking, block)
         ]
+        units = (1, 1) if block is None else UNITS
         self._batches: list[_Padded] = []
         places = np.empty(int(number[-1]) + 1, np.int64)
         start = 0
         for group in grouped(cut):
             mine = [cut[index] for index in group]
             asked, answered = (np.array([len(rows) for rows in side]) for side in zip(*_sides(mine)))
-            queries = np.stack([_padded(part.queries, asked.max()) for part in mine])
-            keys = np.stack([_padded(part.keys, answered.max()) for part in mine])
+            wide, long = (
+                -(-int(side.max()) // unit) * unit for side, unit in ((asked, units[0]), (answered, units[1]))
+            )
+            queries = np.stack([_padded(part.queries, wide) for part in mine])
+            keys = np.stack([_padded(part.keys, long) for part in mine])
             positions = tuple(torch.as_tensor(tree.positions[rows], device=device) for rows in (queries, keys))
             tensors = (torch.as_tensor(part, device=device) for part in (number[queries], keys, asked, answered))
             self._batches.append(_Padded(*tensors, positions, all(part.root for part in mine)))  # type: ignore
             for part in mine:
                 places[number[part.queries]] = np.arange(start, start + len(part.queries))
-                start += asked.max()
+                start += wide
         self._places = torch.as_tensor(places, device=device)
 
     def mask(self, pattern: Pattern) -> TreeMask:

@@ -60,6 +60,7 @@ static inline float sigmoid(float x) { return 1.0f / (1.0f + expo(-x)); }
 #define ONE(name) NAMED2(name, Y) /* swiglu_bf16 */
 #define PARALLEL _Pragma("omp parallel for num_threads(threads) schedule(static) if(threads > 1)")
 #define SIMD _Pragma("omp simd")
+#define LONG 4096
 
 #define X float
 #define Y bf16
@@ -141,71 +142,76 @@ void FN(norm_weight)(const Y *dy, const X *x, const float *scale, float *dw, i64
    y is [n, heads, d]. */
 void ONE(rotate)(const Y *x, i64 from, const float *w, float eps, const float *cosine, const float *sine, Y *y,
                  float *scale, i64 n, i64 heads, i64 d, int threads) {
+    i64 half = d / 2;
     PARALLEL
     for (i64 i = 0; i < n; i++) {
-        const float *c = cosine + i * d, *s = sine + i * d;
+        const float *restrict c = cosine + i * d, *restrict s = sine + i * d;
         for (i64 h = 0; h < heads; h++) {
-            const Y *a = x + i * from + h * d;
-            Y *b = y + (i * heads + h) * d;
-            float v[1024], r = 1.0f;
+            const Y *restrict a = x + i * from + h * d;
+            Y *restrict b = y + (i * heads + h) * d;
+            float left[512], right[512], r = 1.0f;
             if (w) {
                 float sum = 0;
                 _Pragma("omp simd reduction(+ : sum)")
                 for (i64 j = 0; j < d; j++) sum += GET(Y)(a[j]) * GET(Y)(a[j]);
                 r = scale[i * heads + h] = 1.0f / sqrtf(sum / d + eps);
                 SIMD
-                for (i64 j = 0; j < d; j++) v[j] = GET(Y)(a[j]) * r * w[j];
+                for (i64 j = 0; j < half; j++) left[j] = GET(Y)(a[j]) * r * w[j];
+                SIMD
+                for (i64 j = 0; j < half; j++) right[j] = GET(Y)(a[j + half]) * r * w[j + half];
             } else {
                 SIMD
-                for (i64 j = 0; j < d; j++) v[j] = GET(Y)(a[j]);
+                for (i64 j = 0; j < half; j++) left[j] = GET(Y)(a[j]);
+                SIMD
+                for (i64 j = 0; j < half; j++) right[j] = GET(Y)(a[j + half]);
             }
-            i64 half = d / 2;
             SIMD
-            for (i64 j = 0; j < half; j++) {
-                b[j] = PUT(Y)(v[j] * c[j] - v[j + half] * s[j]);
-                b[j + half] = PUT(Y)(v[j + half] * c[j + half] + v[j] * s[j + half]);
-            }
+            for (i64 j = 0; j < half; j++) b[j] = PUT(Y)(left[j] * c[j] - right[j] * s[j]);
+            SIMD
+            for (i64 j = 0; j < half; j++) b[j + half] = PUT(Y)(right[j] * c[j] + left[j] * s[j]);
         }
     }
 }
 
-/* Gradient of `rotate` by x; dy is fp32 [n, heads, d]; dx has rows `to` apart. dw [heads, d] is the gradient by w, one
-   row a head, or null. */
+/* Gradient of `rotate` by x; dy is fp32 [n, heads, d]; dx has rows `to` apart. dw [blocks, d], or null, is the gradient
+   by w, each line that of an equal share of the rows: how many lines does not depend on threads. */
 void ONE(rotate_backward)(const float *dy, const Y *x, i64 from, const float *w, const float *scale,
-                          const float *cosine, const float *sine, Y *dx, i64 to, float *dw, i64 n, i64 heads, i64 d,
-                          int threads) {
+                          const float *cosine, const float *sine, Y *dx, i64 to, float *dw, i64 blocks, i64 n,
+                          i64 heads, i64 d, int threads) {
+    i64 half = d / 2, share = (n + blocks - 1) / blocks;
     PARALLEL
-    for (i64 h = 0; h < heads; h++) {
+    for (i64 block = 0; block < blocks; block++) {
         float total[1024];
-        if (dw) memset(total, 0, d * sizeof(float));
-        for (i64 i = 0; i < n; i++) {
-            const float *c = cosine + i * d, *s = sine + i * d, *g = dy + (i * heads + h) * d;
-            const Y *a = x + i * from + h * d;
-            Y *b = dx + i * to + h * d;
-            float v[1024];
-            i64 half = d / 2;
-            SIMD
-            for (i64 j = 0; j < half; j++) {
-                v[j] = g[j] * c[j] + g[j + half] * s[j + half];
-                v[j + half] = g[j + half] * c[j + half] - g[j] * s[j];
-            }
-            if (!w) {
+        memset(total, 0, d * sizeof(float));
+        for (i64 i = block * share; i < n && i < (block + 1) * share; i++) {
+            const float *restrict c = cosine + i * d, *restrict s = sine + i * d;
+            for (i64 h = 0; h < heads; h++) {
+                const float *restrict g = dy + (i * heads + h) * d;
+                const Y *restrict a = x + i * from + h * d;
+                Y *restrict b = dx + i * to + h * d;
+                float v[1024];
                 SIMD
-                for (i64 j = 0; j < d; j++) b[j] = PUT(Y)(v[j]);
-                continue;
-            }
-            float r = scale[i * heads + h], dot = 0;
-            if (dw) {
+                for (i64 j = 0; j < half; j++) v[j] = g[j] * c[j] + g[j + half] * s[j];
                 SIMD
-                for (i64 j = 0; j < d; j++) total[j] += v[j] * GET(Y)(a[j]) * r;
+                for (i64 j = 0; j < half; j++) v[j + half] = g[j + half] * c[j] - g[j] * s[j];
+                if (!w) {
+                    SIMD
+                    for (i64 j = 0; j < d; j++) b[j] = PUT(Y)(v[j]);
+                    continue;
+                }
+                float r = scale[i * heads + h], dot = 0;
+                if (dw) {
+                    SIMD
+                    for (i64 j = 0; j < d; j++) total[j] += v[j] * GET(Y)(a[j]) * r;
+                }
+                _Pragma("omp simd reduction(+ : dot)")
+                for (i64 j = 0; j < d; j++) dot += v[j] * w[j] * GET(Y)(a[j]);
+                float mean = dot * r * r / d;
+                SIMD
+                for (i64 j = 0; j < d; j++) b[j] = PUT(Y)(r * (v[j] * w[j] - GET(Y)(a[j]) * mean));
             }
-            _Pragma("omp simd reduction(+ : dot)")
-            for (i64 j = 0; j < d; j++) dot += v[j] * w[j] * GET(Y)(a[j]);
-            float mean = dot * r * r / d;
-            SIMD
-            for (i64 j = 0; j < d; j++) b[j] = PUT(Y)(r * (v[j] * w[j] - GET(Y)(a[j]) * mean));
         }
-        if (dw) memcpy(dw + h * d, total, d * sizeof(float));
+        if (dw) memcpy(dw + block * d, total, d * sizeof(float));
     }
 }
 
@@ -250,12 +256,18 @@ void ONE(softmax)(Y *x, const int32_t *first, const int32_t *last, float *lse, f
         _Pragma("omp simd reduction(max : most)")
         for (i64 j = lo; j < hi; j++) most = GET(Y)(a[j]) > most ? GET(Y)(a[j]) : most;
         most *= factor;
+        float e[LONG];
+        i64 held = hi - lo < LONG ? hi - lo : LONG; /* the rest is computed again */
         _Pragma("omp simd reduction(+ : sum)")
-        for (i64 j = lo; j < hi; j++) sum += expo(GET(Y)(a[j]) * factor - most);
-        float total = lse[row] = most + logf(sum);
+        for (i64 j = 0; j < held; j++) sum += e[j] = expo(GET(Y)(a[j + lo]) * factor - most);
+        _Pragma("omp simd reduction(+ : sum)")
+        for (i64 j = lo + held; j < hi; j++) sum += expo(GET(Y)(a[j]) * factor - most);
+        float total = lse[row] = most + logf(sum), part = 1.0f / sum;
         memset(a, 0, lo * sizeof(Y));
         SIMD
-        for (i64 j = lo; j < hi; j++) a[j] = PUT(Y)(expo(GET(Y)(a[j]) * factor - total));
+        for (i64 j = 0; j < held; j++) a[j + lo] = PUT(Y)(e[j] * part);
+        SIMD
+        for (i64 j = lo + held; j < hi; j++) a[j] = PUT(Y)(expo(GET(Y)(a[j]) * factor - total));
         memset(a + hi, 0, (k - hi) * sizeof(Y));
     }
 }
