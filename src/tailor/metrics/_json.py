@@ -16,11 +16,12 @@ class NotJson(Exception):
     """The text is no JSON that can be worked with; its message says why."""
 
 
-def parse(text: str) -> Any:
+def parse(text: str, *, unique: bool = True) -> Any:
     """The value of strict JSON (RFC 8259) that means the same to every reader.
 
-    Raises NotJson for text around the value, NaN and Infinity, numbers that no double holds, more than 4,300 digits, a
-    key given twice, lists in lists deeper than MAX_DEPTH, and more than MAX_LENGTH characters.
+    Raises NotJson for text around the value, NaN and Infinity, numbers that no double holds, more than 4,300 digits,
+    lists in lists deeper than MAX_DEPTH, more than MAX_LENGTH characters, and, if keys must be `unique`, one given
+    twice: the RFC allows that, but readers differ in which of the two they take.
     """
     text = text.strip(" \t\r\n")
     if not text:
@@ -28,7 +29,8 @@ def parse(text: str) -> Any:
     if len(text) > MAX_LENGTH:
         raise NotJson(f"longer than {MAX_LENGTH:,} characters")
     try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_constant, parse_float=_finite)
+        hook = _unique if unique else None
+        value = json.loads(text, object_pairs_hook=hook, parse_constant=_constant, parse_float=_finite)
     except json.JSONDecodeError as error:
         fence = ", in a code fence" if text.startswith("```") else ""
         raise NotJson(f"{error.msg} at line {error.lineno} column {error.colno}{fence}") from None
