@@ -38,6 +38,8 @@ def arguments(job: dict[str, Any], folder: Path, rows: int) -> list[str]:
         "train.early_stop": "loss",
         "train.validations_per_epoch": 0.1,  # one look, after the last step
         "train.checkpoint_minutes": 1e6,
+        "train.token_budget": 4096,  # the default; given, so that planning takes no steps of its own
+        "train.checkpoint_layers": 0,
     }
     assign = [f"{name}={value}" for name, value in settings.items()] + MODES[job["mode"]]
     files = (str(folder / "train.jsonl"), "--validation", job["validation"])
