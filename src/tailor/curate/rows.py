@@ -29,6 +29,10 @@ def key(*texts: str) -> int:
 
 _WORD = re.compile(r"\w+|[()\[\]{}<>=+*/^%&|~@#$\\]")  # brackets and signs are words: expressions live by them
 _MINUS = re.compile(r"(?<=[\d)])\s?-(?=\s?[\d(])")
+_FIGURES = re.compile(
+    r"[0-9](?:(?:[ ()./\xa0-]{0,2}[0-9]){6}|\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]"
+    r"|[0-9][A-Za-z][0-9]{2}[A-Za-z][0-9]|[0-9A-Fa-f]{0,3}:[0-9A-Fa-f]*:)"
+)
 _NEGATIONS = frozenset(["not", "no", "yes", "never", "none", "without", "cannot", "t"])  # the t of don't
 
 
@@ -51,9 +55,21 @@ class Row:
     answer    what is to be learned: text and calls of the last assistant turn (the chosen one of a pair, the text of a
               `text` row); empty for a row that has none
     plain_prompt, plain_answer   the same after `plain`
+    whole     all that the row says, every turn, call and result of it, as one text
+    figures   whether a long number stands in it, digits in groups or not: what has none holds no card, phone or address
     """
 
-    __slots__ = ("_plain_answer", "_plain_prompt", "against", "answer", "example", "index", "prompt")
+    __slots__ = (
+        "_figures",
+        "_plain_answer",
+        "_plain_prompt",
+        "_whole",
+        "against",
+        "answer",
+        "example",
+        "index",
+        "prompt",
+    )
 
     def __init__(self, example: Example, index: int = 0, against: bool = False) -> None:
         self.example = example
@@ -68,6 +84,8 @@ class Row:
             self.answer = _words(turns[-1]) if turns else ""
         self._plain_prompt: str | None = None
         self._plain_answer: str | None = None
+        self._whole: str | None = None
+        self._figures: bool | None = None
 
     @property
     def plain_prompt(self) -> str:
@@ -82,6 +100,23 @@ class Row:
         if self._plain_answer is None:
             self._plain_answer = plain(self.answer)
         return self._plain_answer
+
+    @property
+    def whole(self) -> str:
+        """All that the row says, as one text."""
+        if self._whole is None:
+            if self.example.kind in ("chat", "rated", "text"):
+                self._whole = f"{self.prompt}\n{self.answer}" if self.prompt else self.answer
+            else:
+                self._whole = "\n".join([_words(message) for message in self.turns])
+        return self._whole
+
+    @property
+    def figures(self) -> bool:
+        """Whether seven digits stand together but for marks and spaces, or digits as in an address or a tax code."""
+        if self._figures is None:
+            self._figures = _FIGURES.search(self.whole) is not None
+        return self._figures
 
     def asked(self, room: int = 70) -> str:
         """The end of the prompt on one line: what differs between rows stands there."""
