@@ -92,6 +92,7 @@ class Arm:
     seconds: float | None
     cut: int  # answers that ran into the token limit
     others: Mapping[str, float] = field(default_factory=dict)
+    others_ci: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +269,7 @@ def _measured(result: ArmResult, marks: Mapping[int, Mark]) -> Arm:
         seconds=result.seconds,
         cut=_cut(marks.values()),
         others=result.others,
+        others_ci=result.others_ci,
     )
 
 

@@ -179,9 +179,10 @@ def _loss_figure(facts: Facts) -> Figure | None:
         series.append(charts.Line("validation", held, "tuned", dots=True))
     if not series:
         return None
+    axis = "loss, nats a token" if facts.summary.method in (None, "sft") else f"loss of {facts.summary.method}"
     return _figure(
         lambda width: charts.lines(
-            "loss", series, width=width, title="Loss over trained tokens", axis="loss, nats a token", best=_best(facts)
+            "loss", series, width=width, title="Loss over trained tokens", axis=axis, best=_best(facts)
         )
     )
 
