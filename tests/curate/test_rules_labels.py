@@ -30,7 +30,7 @@ class TestWrongLabels(RuleContract):
         "one exchanged": ([*LABELLED, pair("Please change my parcel and the driver", "payment")], {76}),
         "two": (
             [
-                pair("My invoice, my bill, my refund", "account"),
+                pair("Please look at the invoice and the bill", "account"),
                 *LABELLED,
                 pair("Please look at the login and the password", "payment"),
             ],
@@ -42,6 +42,31 @@ class TestWrongLabels(RuleContract):
         "too few rows to know": [*LABELLED[:20], pair("Please change my parcel", "payment")],
         "the prompt's words do not tell": [pair(f"not True and {n} is", str(n * 7 % 11 > 5)) for n in range(90)],
         "answers are no labels": [pair(row["prompt"], f"{row['prompt']} {n}") for n, row in enumerate(LABELLED)],
+    }
+
+
+MANY = [pair(f"question {n}", label) for label in ("card_lost", "card_found", "top_up_failed") for n in range(30)]
+
+
+class TestLabelVariants(RuleContract):
+    name = "label-variants"
+    fires = {
+        "a typo": ([*MANY, pair("q", "card_lsot"), pair("r", "card_los"), pair("s", "card_loost")], {91, 92, 93}),
+        "marks and case": ([pair("q", "Card-Lost."), *MANY, pair("r", "card found")], {1, 92}),
+    }
+    silent = {
+        "names that are alike and both many": [*MANY, *[pair(f"other {n}", "card_lose") for n in range(20)]],
+        "numbers": [pair(f"question {n}", f"category {n % 2 + 1}") for n in range(40)] + [pair("q", "category 3")],
+        "short names": [pair(f"question {n}", "yes") for n in range(40)] + [pair("q", "yet")],
+    }
+
+
+class TestRareLabels(RuleContract):
+    name = "rare-labels"
+    fires = {"one row": ([*MANY, pair("q", "a thing of its own")], {91})}
+    silent = {
+        "three rows": [*MANY, *[pair(f"q{n}", "card_eaten") for n in range(3)]],
+        "all classes are small": [pair(f"question {n}", f"class {n // 5}") for n in range(51)],
     }
 
 
