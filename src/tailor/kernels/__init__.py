@@ -7,7 +7,6 @@ tested against.
 
 from __future__ import annotations
 
-from tailor.kernels.allocation import keep_freed_memory
 from tailor.kernels.check import check_model
 from tailor.kernels.fast import why_not_fast
 from tailor.kernels.head import target_logprobs
@@ -17,7 +16,6 @@ from tailor.kernels.trunk import hidden_states, why_not_share
 __all__ = [
     "check_model",
     "hidden_states",
-    "keep_freed_memory",
     "logprobs",
     "target_logprobs",
     "why_not_fast",

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from tailor.config import ModelConfig
 from tailor.errors import ConfigError, ModelError, ResourceError
 from tailor.weights import quantise
+from tailor.weights.allocation import keep_freed_memory
 from tailor.weights.locate import embedded_names, locate
 
 META = torch.device("meta")
@@ -117,6 +118,7 @@ def load(
         )
     folder = locate(config.name, config.revision)
     place = choose_device(device)
+    keep_freed_memory()
     if threads is not None:
         torch.set_num_threads(threads)
     dtype, reason = choose_dtype(config.dtype, place)

@@ -9,7 +9,7 @@ import pytest
 
 SCRIPT = """
 import resource, sys, torch
-from tailor.kernels import keep_freed_memory
+from tailor.weights.allocation import keep_freed_memory
 if sys.argv[1] == "kept":
     assert keep_freed_memory()
 def work():
