@@ -1,0 +1,38 @@
+"""Classes of fewer than eight rows.
+
+A row or two of them are held out, and what is left is too little to learn from and too little to measure. Labels of one
+or two rows among large classes are C302: perhaps they are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tailor.curate.rules.base import Hit
+
+if TYPE_CHECKING:
+    from tailor.curate.corpus import Corpus
+
+CODE = "V103"
+SEVERITY = "warn"
+COST = "the model hardly learns these classes, and the score of each is chance"
+FIX = "add rows of these classes, or join them to others"
+THIN = 8
+
+
+def judge(corpus: Corpus) -> Iterator[Hit]:
+    """One Hit for all thin classes, with a row of each."""
+    rows = np.flatnonzero(corpus.asked)
+    if not corpus.labelled or not len(rows):
+        return
+    _, first, counts = np.unique(corpus.answer_key[rows], return_index=True, return_counts=True)
+    thin = np.flatnonzero(counts < THIN)
+    if len(thin) and len(counts) > 1:
+        thin = thin[np.argsort(counts[thin], kind="stable")]
+        told = [f"{corpus.row(rows[first[place]]).given(30)!r} ({counts[place]})" for place in thin[:5]]
+        more = f" and {len(thin) - 5:,} more" if len(thin) > 5 else ""
+        message = f"{len(thin):,} of {len(counts):,} classes have fewer than {THIN} rows: {', '.join(told)}{more}"
+        yield Hit(message=message, rows=tuple(int(rows[first[place]]) for place in thin[:10]))
