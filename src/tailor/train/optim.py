@@ -84,9 +84,9 @@ def default_epochs(rows: int, batch: int, parameters: int) -> float:
 
 
 def default_learning_rate(adapter: str, parameters: int) -> float:
-    """LoRA: 2e-4 from 1B parameters on (QLoRA, Dettmers et al. 2023, table 9), growing below with the inverse root of the
-    size, at most 3e-3, which is what 5.5M parameters want. Full tuning: 1e-5 from 1B on, and inversely proportional to
-    the size below, at most 1e-3: small models are pretrained at rates that much higher too."""
+    """LoRA: 2e-4 from 1B parameters on (QLoRA, Dettmers et al. 2023, table 9), growing below with the inverse root of
+    the size, at most 3e-3, which is what 5.5M parameters want. Full tuning: 1e-5 from 1B on, and inversely proportional
+    to the size below, at most 1e-3: small models are pretrained at rates that much higher too."""
     if adapter == "lora":
         return min(3e-3, 2e-4 * max(1.0, math.sqrt(1e9 / parameters)))
     return min(1e-3, 1e-5 * max(1.0, 1e9 / parameters))

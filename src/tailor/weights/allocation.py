@@ -1,7 +1,7 @@
 """What libraries below PyTorch keep in memory, set before they are asked for anything.
 
-The C library: a training step frees and asks again for the same hundreds of megabytes. By default each large block goes
-back to the system, which hands it out anew page by page and zeroed: a tenth of a step here, a third where less is fused.
+The C library: a training step frees and asks again for the same hundreds of megabytes. By default each large block
+goes back to the system, which hands it out anew page by page, zeroed: a tenth of a step, a third where less is fused.
 Now blocks come from one heap, which never shrinks, in pages of 2 MiB where the system has them.
 
 oneDNN: it compiles a matrix product for every shape it meets and keeps 1,024 of them, at megabytes each. Row counts
