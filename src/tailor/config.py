@@ -18,6 +18,7 @@ from tailor.errors import ConfigError, did_you_mean
 
 T = TypeVar("T", bound=BaseModel)
 OverLength = Literal["refuse", "drop", "split", "cut-prompt"]
+TOKENS = 4096  # of a micro-batch where memory allows: saturates the GEMMs of a CPU, and nearly those of a GPU
 
 
 class Settings(BaseModel):
@@ -140,7 +141,12 @@ class OptimConfig(Settings):
 class TrainConfig(Settings):
     """How the loop runs."""
 
-    token_budget: int = Field(4096, ge=64)  # tokens of one micro-batch: saturates a CPU's GEMMs, fits any laptop
+    token_budget: int | None = Field(None, ge=64)
+    """Tokens of one micro-batch. auto: 4,096, which keeps matrix units busy, or what of it fits into the memory that is
+    free (`train/plan.py`); what was chosen is written here, so that a resumed run does the same."""
+    checkpoint_layers: int | None = Field(None, ge=0)
+    """How many of the first layers keep only their input and run twice. auto: as few as make the run fit, as each costs
+    the time of its forward pass again."""
     validations_per_epoch: float = Field(2.0, gt=0)  # often enough to find the best step, about 5% of the time
     patience: int = Field(4, ge=1)  # looks at the validation loss without a better one before training stops
     early_stop: str = "auto"
@@ -152,6 +158,11 @@ class TrainConfig(Settings):
     """`reference` runs the model's own modules, which every faster path is tested against: to rule one out, or compare."""
     share_prefixes: bool = True
     """Compute a prefix that rows of a step share once; exact, see `render/pack.py`."""
+
+    @property
+    def budget(self) -> int:
+        """The token budget, where nothing was planned that of a machine with room."""
+        return self.token_budget or TOKENS
 
 
 class EvalConfig(Settings):

@@ -133,7 +133,7 @@ def test_a_damaged_checkpoint_is_passed_over(make_run: MakeRun) -> None:
 
 def test_a_loss_that_is_not_a_number_stops_with_what_to_do(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_run()
-    monkeypatch.setattr("tailor.train.step.logprobs", lambda model, tree, reference: logprobs(model, tree) * torch.nan)
+    monkeypatch.setattr("tailor.train.step.logprobs", lambda model, tree, **how: logprobs(model, tree) * torch.nan)
     with pytest.raises(TrainingError, match=r"step 1 .*\n.*optim\.learning_rate"):
         loop.train(run)
 

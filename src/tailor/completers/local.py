@@ -16,12 +16,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -34,6 +32,7 @@ from tailor.records import Completion, Progress, Request, Sampling, quiet
 from tailor.render import Renderer
 from tailor.weights.cache import KVCache, recurrent, shareable
 from tailor.weights.load import Loaded
+from tailor.weights.memory import free_memory, out_of_memory
 
 MAX_ROWS = 256  # more rows a step gain little on any device and make the slowest row wait longer
 PREFILL_TOKENS = 8192  # prompt tokens a forward pass: bounds the memory of activations, saturates the device
@@ -375,19 +374,3 @@ def choose(logits: Tensor, sampling: Sampling, randoms: Tensor | None) -> tuple[
         found = found.clamp(max=logits.shape[1] - 1)
         tokens = (found if order is None else order.gather(-1, found))[:, 0]
     return tokens, logits.gather(-1, tokens[:, None])[:, 0] - logits.logsumexp(dim=-1)
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether torch or Python says that memory ran out."""
-    allocator = "can't allocate memory" in str(error)  # torch has no class of its own for the CPU
-    return allocator or isinstance(error, MemoryError | torch.OutOfMemoryError)
-
-
-def free_memory(device: torch.device) -> int:
-    """Bytes that can still be taken on the device; on the CPU without pushing anything out."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    with contextlib.suppress(OSError, StopIteration, ValueError):
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return 1024 * int(next(line for line in lines if line.startswith("MemAvailable")).split()[1])
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2

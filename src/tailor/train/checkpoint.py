@@ -35,7 +35,8 @@ class State(Struct):
     """Where a run stands; all that is needed to go on exactly, beside the tensors.
 
     The order of the rows needs no more than `step`: a batch is a function of the seed and the step (`train/source.py`).
-    `plan` is the schedule that the steps so far were taken by.
+    `plan` is the schedule that the steps so far were taken by; `token_budget` what memory proved to hold, if less than
+    was planned.
     """
 
     step: int = 0
@@ -47,6 +48,7 @@ class State(Struct):
     finished: bool = False
     metrics_size: int = 0
     timings_size: int = 0
+    token_budget: int | None = None
     plan: dict[str, Any] = {}
 
 

@@ -8,16 +8,18 @@ and `train.json`. A run that was stopped goes on from its newest valid checkpoin
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
 from tailor import render
 from tailor.errors import Cancelled, TrainingError
-from tailor.kernels import check_model, keep_freed_memory, why_not_fast, why_not_share
+from tailor.kernels import check_model, why_not_fast, why_not_share
 from tailor.methods.base import Method
-from tailor.records import Progress, quiet
+from tailor.records import Datum, Progress, quiet
 from tailor.run import Run
 from tailor.train import checkpoint, optim
 from tailor.train.logprobs import Layout, streams
@@ -26,8 +28,10 @@ from tailor.train.step import Step
 from tailor.train.watch import Outcome, Tick, Watch, stop_requested
 from tailor.weights.adapter import attach
 from tailor.weights.load import Loaded, load
+from tailor.weights.memory import out_of_memory
 from tailor.weights.save import restore, save
 
+T = TypeVar("T")
 Look = Callable[[Loaded, render.Renderer], dict[str, float]]
 """Measures one task metric of the live model on the validation rows, higher being better; the worker hands it in."""
 
@@ -46,7 +50,6 @@ def train(
     Raises Cancelled when it is interrupted, with a checkpoint written; TrainingError when the loss is not a number.
     """
     config = run.config
-    keep_freed_memory()
     loaded = loaded or load(config.model, device=config.run.device, threads=config.run.threads, seed=config.run.seed)
     renderer = render.load(loaded.folder, thinking=config.model.thinking)
     source = Source.open(run, renderer, progress=progress)
@@ -57,18 +60,21 @@ def train(
     source = _streamed(run, source, loaded, method, share, progress)
     plan = _plan(run, source, loaded, method)
     optimizer = optim.make(loaded, plan)
-    step = Step(run, loaded, parameters, share=share, max_grad_norm=plan.max_grad_norm)
 
     torch.manual_seed(config.run.seed)
     state = checkpoint.resume(run, parameters, optimizer, say)
+    step = Step(run, loaded, parameters, state.token_budget, share=share, max_grad_norm=plan.max_grad_norm)
     watch = Watch(run, plan, state, judged=bool(source.validation))
+    judges = [datum for group in source.validation for datum in group]
+    judge = partial(step.validate, progress=progress)
+    keep = partial(checkpoint.save, run, state, parameters, optimizer, config.train.keep_last)
     run.event("training", step=state.step, adapter=adapter, notes=loaded.notes, **plan.facts())
 
     with stop_requested(run) as stopping:
         while not watch.done:
             datums = source.batch(state.step, plan.batch_size)
             rate = optim.set_rate(optimizer, plan, state.step)
-            losses, norm = step.gradients(datums)
+            losses, norm = _fitting(run, step, state, say, step.gradients, datums, keep)
             _require_numbers(run, state.step + 1, losses.loss, norm, rate)
             optimizer.step()
             watch.stepped(losses.loss, norm, rate, datums, losses.named)
@@ -76,12 +82,12 @@ def train(
             better = False
             if watch.look_due(len(source.train)):
                 metrics = look(loaded, renderer) if look is not None else {}
-                held_out = step.validate(source.validation, progress)
+                held_out = _fitting(run, step, state, say, judge, judges)
                 better = watch.validated(held_out.loss, metrics, held_out.named)
             tick(watch.tick())
             stop = stopping()
             if better or stop or watch.checkpoint_due():
-                checkpoint.save(run, state, parameters, optimizer, config.train.keep_last)
+                keep()
                 watch.checkpointed()
             if stop and not watch.done:
                 raise _stopped(run, state.step, plan.steps)
@@ -127,10 +133,36 @@ def _streamed(run: Run, source: Source, loaded: Loaded, method: Method, share: b
     """The rows with what the method wants to know of every token; asked before the first update."""
     if not method.streams:
         return source
-    layout = Layout(run.config.train.token_budget, share, run.config.train.kernels == "reference")
+    layout = Layout(run.config.train.budget, share, run.config.train.kernels == "reference")
     return source.streamed(
         lambda datums: streams(method.streams, loaded, datums, layout, cache=cache("streams"), progress=progress)
     )
+
+
+def _fitting(
+    run: Run,
+    step: Step,
+    state: checkpoint.State,
+    say: Callable[[str], None],
+    work: Callable[[Sequence[Datum]], T],
+    datums: Sequence[Datum],
+    keep: Callable[[], object] = lambda: None,
+) -> T:
+    """What `work` on `datums` gives. Where memory runs out, it is done again with half the token budget, which the
+    gradient does not depend on; `keep` writes that down, so that a resumed run does the same."""
+    while True:
+        try:
+            return work(datums)
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+        step.halve(datums)  # the error is forgotten here, and with it the tensors that its frames held
+        state.token_budget = step.token_budget
+        run.event("out-of-memory", step=state.step, token_budget=step.token_budget)
+        say(f"memory ran out at step {state.step:,}: on with micro-batches of up to {step.token_budget:,} tokens")
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+            torch.cuda.empty_cache()
+        keep()
 
 
 def _stopped(run: Run, step: int, steps: int) -> Cancelled:

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 
 import torch
 
+from tailor.errors import ResourceError
 from tailor.kernels import logprobs
 from tailor.records import Datum, Progress, Tree, quiet
 from tailor.render.pack import plant
 from tailor.run import Run
-from tailor.train.source import Rows, method_of
+from tailor.train.source import method_of
 from tailor.weights.load import Loaded
 
 Means = dict[str, torch.Tensor]
@@ -46,13 +47,14 @@ class Losses:
 
 
 class Step:
-    """Computes losses and gradients of `loaded` under the method of `run`."""
+    """Computes losses and gradients of `loaded` under the method of `run`, by its token budget or a smaller one."""
 
     def __init__(
         self,
         run: Run,
         loaded: Loaded,
         parameters: Mapping[str, torch.nn.Parameter],
+        token_budget: int | None = None,
         *,
         share: bool,
         max_grad_norm: float,
@@ -60,9 +62,10 @@ class Step:
         self.method = method_of(run)
         self.loaded = loaded
         self.parameters = list(parameters.values())
-        self.token_budget = run.config.train.token_budget
+        self.token_budget = token_budget or run.config.train.budget
         self.share = share
         self.reference = run.config.train.kernels == "reference"
+        self.again = run.config.train.checkpoint_layers or 0
         self.max_grad_norm = max_grad_norm
 
     def gradients(self, datums: Sequence[Datum]) -> tuple[Losses, float]:
@@ -80,9 +83,9 @@ class Step:
         return losses, norm.item()
 
     @torch.no_grad()
-    def validate(self, rows: Rows, progress: Progress = quiet) -> Losses:
-        """The losses over the validation rows, every trained token weighted as in training; without dropout."""
-        datums = sorted((datum for group in rows for datum in group), key=len)
+    def validate(self, datums: Sequence[Datum], progress: Progress = quiet) -> Losses:
+        """The losses over validation rows, every trained token weighted as in training; without dropout."""
+        datums = sorted(datums, key=len)
         units = self.method.units(datums)
         trees = self.plant(datums)
         self.loaded.model.eval()
@@ -93,6 +96,23 @@ class Step:
         progress("validation loss", len(trees), len(trees))
         return losses
 
+    def halve(self, datums: Sequence[Datum]) -> None:
+        """Halves the token budget until the largest Tree of `datums` is divided.
+
+        Raises ResourceError where none can be: each holds one Datum, or one group that stays whole.
+        """
+        trees = self.plant(datums)
+        parts = (({d.group for d in t.datums} if self.method.whole_groups else set(t.datums)) for t in trees)
+        if max(map(len, parts)) == 1:
+            raise ResourceError(
+                f"the memory does not hold a pass over a single row ({max(map(len, trees)):,} tokens)",
+                fix="set a smaller data.max_length, train.checkpoint_layers to the number of layers, --adapter qlora, "
+                "or take a smaller model",
+            )
+        while self.token_budget >= max(map(len, trees)):
+            self.token_budget //= 2
+        self.token_budget = max(1, self.token_budget)
+
     def plant(self, datums: Sequence[Datum]) -> list[Tree]:
         """The micro-batches of a step."""
         return plant(datums, self.token_budget, share=self.share, whole=self.method.whole_groups)
@@ -100,7 +120,7 @@ class Step:
     def _means(self, tree: Tree, units: Mapping[str, float]) -> tuple[Means, Means]:
         """What `tree` contributes to the loss's terms and to the statistics: sums over the units of the whole."""
         with self.loaded.autocast():
-            values = logprobs(self.loaded.model, tree, reference=self.reference)
+            values = logprobs(self.loaded.model, tree, reference=self.reference, again=self.again)
         terms = self.method.loss(values, tree)
         statistics = self.method.statistics(values.detach(), tree)
         return (

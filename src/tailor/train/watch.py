@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import torch
 
+from tailor.config import TrainConfig
 from tailor.errors import RunError
 from tailor.records import Datum
 from tailor.run import Run
@@ -110,8 +111,7 @@ class Watch:
 
     def look_due(self, rows: int) -> bool:
         """Whether the validation rows are looked at after this step; at most MOST_LOOKS times a run."""
-        by_epoch = round(rows / self.plan.batch_size / self.config.validations_per_epoch)
-        every = max(1, by_epoch, math.ceil(self.plan.steps / MOST_LOOKS))
+        every = looks_every(self.config, self.plan, rows)
         return self.judged and (self.state.step % every == 0 or self.state.step == self.plan.steps)
 
     def validated(self, loss: float, metrics: Mapping[str, float], beside: Mapping[str, float]) -> bool:
@@ -179,6 +179,12 @@ class Watch:
     def _position(self) -> dict[str, Any]:
         epoch = self.state.step * self.plan.epochs / self.plan.steps
         return {"step": self.state.step, "epoch": round(epoch, 4), "tokens": self.state.tokens}
+
+
+def looks_every(config: TrainConfig, plan: Plan, rows: int) -> int:
+    """Steps between two looks at the validation rows."""
+    by_epoch = round(rows / plan.batch_size / config.validations_per_epoch)
+    return max(1, by_epoch, math.ceil(plan.steps / MOST_LOOKS))
 
 
 def peak_memory() -> int:

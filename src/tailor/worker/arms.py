@@ -8,6 +8,7 @@ import msgspec
 
 from tailor import render
 from tailor.completers.local import LocalCompleter
+from tailor.config import RunConfig
 from tailor.evaluate import arms as ways
 from tailor.evaluate import preference
 from tailor.evaluate.prompts import choose_shots
@@ -164,11 +165,8 @@ class Bench:
 
     def _look(self) -> Callable[[Loaded, render.Renderer], dict[str, float]] | None:
         """Measures the metric that steps are judged by on the validation rows; None where that is the loss."""
-        metric = self.config.train.early_stop
-        if metric == "auto":
-            short = 0 < self.choices.max_tokens <= SHORT_ANSWER and self.choices.metric != preference.METRIC
-            metric = self.choices.metric if short else "loss"
-        if metric in ("", "loss"):
+        metric = judged_by(self.config, self.choices)
+        if metric == "loss":
             return None
         sign = scale(metric).sign
         examples = list(self.run.lines("data/validation.jsonl", Example))
@@ -197,6 +195,15 @@ class Bench:
 def _with_interval(result: ArmResult, name: str) -> str:
     low, high = result.others_ci.get(name, (None, None))
     return f"{result.others[name]:.3f}" + (f" ({low:.3f} to {high:.3f})" if low is not None else "")
+
+
+def judged_by(config: RunConfig, choices: Choices) -> str:
+    """What steps are judged by: `loss`, or the metric that is measured on the validation rows."""
+    metric = config.train.early_stop
+    if metric == "auto":
+        short = 0 < choices.max_tokens <= SHORT_ANSWER and choices.metric != preference.METRIC
+        metric = choices.metric if short else "loss"
+    return metric or "loss"
 
 
 def gather(run: Run, folds: Sequence[Run], metric: str) -> None:

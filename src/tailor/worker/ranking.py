@@ -18,7 +18,7 @@ from tailor.weights.load import Loaded
 def ranks(loaded: Loaded, renderer: render.Renderer, config: RunConfig, *, against_base: bool = False) -> Ranks:
     """Ranks by `loaded` as it stands; `against_base` adds what the model before training says."""
     share = config.train.share_prefixes and not why_not_share(loaded.model, renderer.max_length)
-    layout = Layout(config.train.token_budget, share)
+    layout = Layout(config.train.budget, share)
 
     def rank(rows: Sequence[tuple[Request, Example]]) -> list[tuple[Likelihood, Likelihood] | None]:
         pairs = [_datums(renderer, request, example, number) for number, (request, example) in enumerate(rows)]

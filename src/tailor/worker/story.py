@@ -26,6 +26,7 @@ from tailor.weights.load import choose_device
 from tailor.weights.locate import locate
 from tailor.worker.arms import Bench, gather, result_file, scores_file
 from tailor.worker.onward import continued, require_same_base
+from tailor.worker.planning import settle
 from tailor.worker.rows import Choices, Verb, prepare
 from tailor.worker.screen import Screen, Silent
 
@@ -124,6 +125,8 @@ def _finish(run: Run, verb: Verb, screen: Screen) -> None:
     renderer = render.load(folder, thinking=config.model.thinking)
     choices = prepare(run, verb, renderer, screen)
     tuning = verb == "train" or "tuned" in config.eval.arms
+    if tuning:
+        settle(run, verb, renderer, choices, screen)
 
     folds = [Run(path) for path in sorted((run.path / "folds").glob("*")) if (path / "config.json").exists()]
     if verb == "fit":

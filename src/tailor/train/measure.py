@@ -1,0 +1,282 @@
+"""What a step costs in memory and time, measured on a stand-in of few layers (`weights/sketch.py`).
+
+The true forward and backward pass runs on forests of a few shapes, with the last layer alone and with two layers of
+each kind before it; the differences are what a layer costs. Costs are linear in a Tree's rows, in the area of its
+attention and in the rows that carry loss, so that few shapes say all; memory is what the tensors hold that torch makes
+meanwhile (`weights/memory.py: Account`), the copies that kernels keep from step to step included.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.optimize import nnls
+
+from tailor.kernels import logprobs
+from tailor.kernels.layout import BLOCK
+from tailor.records import Segment, Targets, Tree
+from tailor.train import optim
+from tailor.weights.cache import KVCache, shareable
+from tailor.weights.memory import Account
+from tailor.weights.sketch import Sketch, StandIn
+
+SECONDS = 0.3  # the longest pass that is measured; a larger Tree's costs follow from smaller ones
+LEAST = 128  # rows below which a pass measures calls, not work
+ALONE = 64  # rows of a first look at the speed
+BATCH = 32  # rows of a generation step that is measured
+
+Vector = np.ndarray
+"""float64 [4]: one, rows, area of attention, rows that carry loss."""
+
+
+def features(tree: Tree) -> Vector:
+    """What the costs of a Tree depend on."""
+    area = 0
+    for segment in tree.segments:
+        first = int(tree.positions[segment.start])
+        for start in range(0, segment.length, BLOCK):
+            end = min(start + BLOCK, segment.length)
+            area += (end - start) * (first + end)
+    return np.array([1, len(tree), area, len(np.unique(tree.targets.rows))], float)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One forward and backward pass: bytes kept for the backward pass, most bytes held at once, seconds."""
+
+    kept: int
+    peak: int
+    forward: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Line:
+    """Linear costs of a part of the model, by the features of a Tree."""
+
+    kept: Vector
+    forward: Vector
+    seconds: Vector
+    copies: float  # bytes that kernels keep from step to step
+    freed: float = 0.0  # share of what is kept that checkpointing frees
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What the parts of a model cost. `rest` is everything but the layers before the last."""
+
+    rest: Line
+    layers: tuple[Line, ...]  # one a kind
+    work: Vector  # bytes that a pass needs beside what it keeps, by rows: [at none, a row]
+    looking: Vector  # bytes of a forward pass without gradients
+    state: float  # bytes of optimiser state, a trained weight
+    update: float  # seconds of an update of all trained weights
+    slot: float  # bytes of keys and values, a slot, in all layers; 0 where they are not kept that way
+    token: float  # seconds of one generation step of BATCH rows
+    timed: bool
+
+
+def forest(rows: int, length: int, share: float, vocabulary: int) -> Tree:
+    """Rows in roots of `length`, the last `share` of each carrying loss."""
+    starts = range(0, rows, length)
+    segments = tuple(Segment(-1, start, min(length, rows - start)) for start in starts)
+    positions = np.concatenate([np.arange(segment.length) for segment in segments])
+    asking = [
+        np.arange(s.start + s.length - max(1, round(share * s.length)), s.start + s.length) for s in segments
+    ]  # fmt: skip
+    wanted = np.concatenate(asking).astype(np.int32)
+    draw = np.random.default_rng(0)
+    ids = draw.integers(0, vocabulary, rows).astype(np.int32)
+    owner = np.repeat(np.arange(len(segments), dtype=np.int32), [len(part) for part in asking])
+    tokens = draw.integers(0, vocabulary, len(wanted)).astype(np.int32)
+    targets = Targets(wanted, tokens, np.ones(len(wanted), np.float32), owner)
+    return Tree(ids, positions.astype(np.int32), segments, targets, ())
+
+
+class Meter:
+    """Runs passes of a stand-in."""
+
+    def __init__(self, sketch: Sketch, *, reference: bool) -> None:
+        self.sketch = sketch
+        self.weight_bytes, self.trained = sketch.weight_bytes, sketch.trained
+        self.kind = sketch.kind
+        self.reference = reference
+        self.account = Account()
+        self._moved = 0
+        with self.account:
+            self.stand: StandIn = sketch.stand_in()
+        self.loaded = self.stand.loaded
+        self.vocabulary = len(self.loaded.model.get_input_embeddings().weight)  # type: ignore[operator]
+
+    def run(self, places: Sequence[int], tree: Tree, *, again: int = 0, timed: bool = True) -> Pass:
+        """The second of two passes, or of three where time counts."""
+        self.loaded.model.train()
+        with self.stand.only(places):
+            if timed:
+                start = time.perf_counter()
+                loss = self._loss(tree, again)
+                middle = time.perf_counter()
+                loss.backward()  # type: ignore[no-untyped-call]
+                seconds = time.perf_counter() - start
+                forward = middle - start
+            else:
+                seconds = forward = 0.0
+            with self.account:
+                before = self.account.peak = self.account.live
+                loss = self._loss(tree, again)
+                kept = self.account.live - before
+                loss.backward()  # type: ignore[no-untyped-call]
+                peak = self.account.peak - before
+        return Pass(kept, peak, forward, seconds)
+
+    def warm(self, places: Sequence[int], tree: Tree) -> int:
+        """The first pass of these layers; bytes of all that is held after it, gradients excepted.
+
+        Weights that kernels move are counted twice: the file that they were read from stays mapped.
+        """
+        self.loaded.model.train()
+        frozen = {p: p.data_ptr() for p in self.loaded.model.parameters() if not p.requires_grad}
+        with self.stand.only(places), self.account:
+            self._loss(tree, 0).backward()  # type: ignore[no-untyped-call]
+        self._moved += sum(p.nbytes for p, place in frozen.items() if p.data_ptr() != place)
+        gradients = sum(p.grad.nbytes for p in self.loaded.trainable().values() if p.grad is not None)
+        return self._moved + self.account.live - gradients
+
+    def look(self, places: Sequence[int], tree: Tree) -> int:
+        """Most bytes of a pass without gradients."""
+        self.loaded.model.eval()
+        with torch.no_grad(), self.stand.only(places), self.account:
+            before = self.account.peak = self.account.live
+            self._loss(tree, 0)
+        return self.account.peak - before
+
+    def _loss(self, tree: Tree, again: int) -> torch.Tensor:
+        with self.loaded.autocast():
+            values = logprobs(self.loaded.model, tree, reference=self.reference, again=again)
+        return values.sum()
+
+    def update(self, plan: optim.Plan) -> tuple[float, float]:
+        """(bytes of optimiser state a trained weight, seconds of an update of all of the stand-in's)."""
+        parameters = self.loaded.trainable()
+        for parameter in parameters.values():
+            parameter.grad = torch.zeros_like(parameter)
+        optimizer = optim.make(self.loaded, plan)
+        optimizer.step()
+        start = time.perf_counter()
+        torch.nn.utils.clip_grad_norm_(parameters.values(), plan.max_grad_norm)
+        optimizer.step()
+        seconds = time.perf_counter() - start
+        tensors = [v for held in optimizer.state.values() for v in held.values() if isinstance(v, torch.Tensor)]
+        for parameter in parameters.values():
+            parameter.grad = None
+        count = sum(parameter.numel() for parameter in parameters.values())
+        return sum(tensor.nbytes for tensor in tensors) / count, seconds / count
+
+    @torch.no_grad()
+    def generate(self, places: Sequence[int]) -> tuple[float, float]:
+        """(bytes of keys and values a slot, seconds of a step of BATCH rows) with these layers; 0 bytes where the
+        model's past is no list of keys and values."""
+        self.loaded.model.eval()
+        with self.stand.only(places), self.loaded.autocast():
+            kept = shareable(self.loaded.model)
+            cache = KVCache() if kept else None
+            ids = torch.zeros(BATCH, 1, dtype=torch.int64, device=self.loaded.device)
+            for position in range(2):
+                start = time.perf_counter()
+                self.loaded.model(
+                    input_ids=ids, position_ids=torch.full_like(ids, position), past_key_values=cache, use_cache=kept
+                )
+                seconds = time.perf_counter() - start
+        return (cache.bytes / (2 * BATCH) if cache is not None else 0.0), seconds
+
+
+def measure(meter: Meter, like: Vector, plan: optim.Plan, *, timed: bool) -> Costs:
+    """The costs of a model whose largest Trees have features `like`. Without `timed`, memory alone, on small Trees."""
+    share = min(1.0, max(like[3] / like[1], 1 / like[1]))
+    length = _length(like)
+    small = forest(ALONE, ALONE, share, meter.vocabulary)
+    held, copies = meter.account.live, []
+    for group in ((), *meter.stand.groups):
+        now = meter.warm(group, small)
+        copies.append((now - held) / max(1, len(group)))
+        held = now
+    rows = _affordable(meter, small, int(like[1])) if timed else int(min(like[1], 2 * LEAST))
+    shapes = _shapes(rows, min(length, rows), share)
+    trees = [forest(*shape, meter.vocabulary) for shape in shapes]
+    design = np.stack([features(tree) for tree in trees])
+
+    alone = [meter.run((), tree, timed=timed) for tree in trees]
+    lines, together = [], []
+    for group, copy in zip(meter.stand.groups, copies[1:]):
+        passes = [meter.run(group, tree, timed=timed) for tree in trees]
+        again = meter.run(group, trees[1], again=len(group), timed=False)
+        kept = passes[1].kept - alone[1].kept
+        freed = (passes[1].kept - again.kept) / kept if kept > 0 else 0.0
+        lines.append(_line(design, passes, alone, len(group), copy, max(0.0, min(1.0, freed))))
+        together.append(passes)
+    rest = _line(design, alone, None, 1, copies[0], 0.0)
+    work = _by_rows(design, [max((p[i].peak - p[i].kept for p in together or [alone]), default=0) for i in (0, 1)])
+    every = [place for group in meter.stand.groups for place in group]
+    looking = _by_rows(design, [meter.look(every, trees[i]) for i in (0, 1)])
+    state, update = meter.update(plan)
+    slot, token = _generation(meter, timed)
+    return Costs(rest, tuple(lines), work, looking, state, update * meter.trained, slot, token, timed)
+
+
+def _generation(meter: Meter, timed: bool) -> tuple[float, float]:
+    alone, total = np.array(meter.generate(())), np.zeros(2)
+    for number, group in enumerate(meter.stand.groups):
+        total += (np.array(meter.generate(group)) - alone) / len(group) * meter.kind.count(number)
+    slot, token = alone + total
+    return float(slot), float(max(token, 0.0)) if timed else 0.0
+
+
+def _affordable(meter: Meter, small: Tree, wanted: int) -> int:
+    """Rows of the largest Tree that is measured: all that are `wanted`, if they take no longer than SECONDS."""
+    every = [place for group in meter.stand.groups for place in group]
+    seconds = meter.run(every, small).seconds
+    return max(min(wanted, LEAST), min(wanted, int(len(small) * SECONDS / seconds)))
+
+
+def _length(like: Vector) -> int:
+    """The length of roots whose attention has the same area a row as `like`."""
+    mean = float(like[2] / like[1])
+    return max(2, round(mean if mean <= BLOCK else 2 * mean - BLOCK))
+
+
+def _shapes(rows: int, length: int, share: float) -> list[tuple[int, int, float]]:
+    """(rows, length of roots, share that carries loss) of four forests whose features are independent."""
+    half = max(2, rows // 2)
+    other_length = max(2, length // 4) if 4 * length > rows else 4 * length
+    other_share = share / 2 if share > 0.5 else min(1.0, 2 * share)
+    return [
+        (half, min(length, half), share),
+        (rows, length, share),
+        (rows, other_length, share),
+        (rows, length, other_share),
+    ]
+
+
+def _line(
+    design: np.ndarray, passes: Sequence[Pass], without: Sequence[Pass] | None, count: int, copies: float, freed: float
+) -> Line:
+    """The costs of one of `count` layers, by what passes cost more than those `without` them."""
+
+    def fit(name: str) -> Vector:
+        values = np.array([getattr(one, name) for one in passes], float)
+        if without is not None:
+            values -= [getattr(one, name) for one in without]
+        scale = design.max(0)
+        return nnls(design / scale, np.maximum(values, 0) / count)[0] / scale  # type: ignore[no-any-return]
+
+    return Line(fit("kept"), fit("forward"), fit("seconds"), copies, freed)
+
+
+def _by_rows(design: np.ndarray, values: Sequence[float]) -> Vector:
+    """A line through the first two measurements, by rows; it never falls."""
+    slope = max(0.0, (values[1] - values[0]) / max(1.0, design[1][1] - design[0][1]))
+    return np.array([max(0.0, values[1] - slope * design[1][1]), slope])
