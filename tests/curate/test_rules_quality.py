@@ -187,6 +187,80 @@ class TestSpecialTokensInContent(RuleContract):
     }
 
 
+WHOLE = [pair(f"What of the {word}?", f"It is about the {word} that we sold.") for word in WORDS] * 3
+
+
+class TestEcho(RuleContract):
+    name = "echo"
+    fires = {
+        "the question": ([pair("Who wrote the long letter?", "Who wrote the long letter?"), *WHOLE], {1}),
+        "its last paragraph": ([pair("Make it polite.\n\nsend me the saw now", "send me the saw now"), *WHOLE], {1}),
+    }
+    silent = {
+        "copying is the task": [
+            pair(f"copy: {text}\n\n{text}", text) for text in ("a b c d e f", "g h i j k l", "m n o p q")
+        ],
+        "short, found in the question": [pair("Saw or drill?\n\ndrill", "drill"), *WHOLE],
+        "another case": [pair("Write it as a title.\n\nthe book of the shop", "The Book of the Shop"), *WHOLE],
+    }
+
+
+class TestTruncatedAnswer(RuleContract):
+    name = "truncated-answer"
+    fires = {
+        "never closed": all_lines(
+            "```python\nprint(1)\n", '{"ref": "AF61446", "item": "T', "It holds many parts (such as the old saw"
+        ),
+        "a last word that cannot be one": ([*WHOLE, pair("q", "It serves as a reminder of the importance of")], {31}),
+        "no mark where all have one": ([*WHOLE, pair("q", "You can choose what to invest in. While the coin")], {31}),
+    }
+    silent = {
+        "phrases": [pair(word, f"one {word} from the old shop") for word in WORDS] * 3,
+        "lists, titles, sums, tags": [
+            *WHOLE,
+            *said(
+                "1. saw\n2. the drill of the shop", "I Love Watching The Beautiful Sunrise", "7818 x 86175 = 674667340"
+            ),
+            *said(
+                "Experience love like no other. #PuppyLove",
+                "Sorted in order: Apple, Banana, Cherry",
+                "What! -C.S. Lewis",
+            ),
+            *said("{{author}} 制作了我，我的目的是回答用户问题并提供必要的支持。", "const x = f(\n  a,\n);"),
+        ],
+    }
+
+
+class TestSelfRepetition(RuleContract):
+    name = "self-repetition"
+    fires = {
+        "a loop at the end": all_lines("The monkey says: " + "Ooh ooh ah ah! *giggle* " * 8),
+        "sentences": all_lines("The saw was sold in March. It was a good one, they say. " * 4),
+    }
+    silent = {
+        "a refrain": said(
+            "Row the boat down the stream.\nMerrily we go.\nLife is but a dream.\nRow on.\nAnd on and on we go."
+        ),
+        "numbers": said("0" * 200, "1, 1, 1, 1, " * 20),
+        "code": said("```\n" + "    return value\n" * 9 + "```"),
+    }
+
+
+class TestMissingContext(RuleContract):
+    name = "missing-context"
+    fires = {
+        "nothing is there": (
+            [pair("Describe the attached image.", "A cat."), pair("What is shown in the following picture?", "A dog.")],
+            {1, 2},
+        )
+    }
+    silent = {
+        "it stands below": [pair("Read the following document:\n\nWe sold it.\nAnd more.", "Sold.")],
+        "talk of it": [pair("How do I attach a file to a mail?", "Click."), pair("What is a graph?", "Nodes.")],
+        "an address": [pair("Describe the image in the attached file http://a.b/c.png", "A cat.")],
+    }
+
+
 @pytest.mark.skipif(not CASES.exists(), reason=f"{CASES} is not here")
 def test_broken_text_from_the_wild_is_flagged_and_honest_text_is_not() -> None:
     """All 70 and none of 31. Two cases are ligatures (Q204), one an entity (Q203), one C1 controls alone (Q202)."""

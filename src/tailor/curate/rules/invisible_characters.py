@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tailor.curate.rules.base import Hit
+from tailor.curate.rules.base import Hit, Severity
 
 if TYPE_CHECKING:
     from tailor.curate.rows import Row
@@ -42,7 +42,7 @@ def look(row: Row) -> Iterator[Hit]:
         name = unicodedata.name(found[0], "control character").lower()
         around = whole[max(0, found.start() - 30) : found.end() + 30]
         message = f"{name} (U+{ord(found[0]):04X})"
-        severity = "inform" if found[0] == "\xa0" else None
+        severity: Severity | None = "inform" if found[0] == "\xa0" else None
         yield Hit(message=message, evidence=ascii(around)[1:-1], at=found[0], severity=severity)
 
 

@@ -21,7 +21,7 @@ SEVERITY = "warn"
 COST = "the model declines at the rate at which the data does, harmless questions included"
 FIX = "write a real answer, or keep the row if the model shall decline here"
 
-_HINT = re.compile(r"(?i)\b(?:i'm|i am|i|as|we|it)\b")
+_HINTS = ("an ai", "an artificial intelligence", "language model", "learning model")
 _DECLINES = re.compile(
     r"(?i)\W{0,3}(?:(?:unfortunately|sorry|i(?:'?| a)m sorry|i apologi[sz]e|my apologies|apologies)\b[^.\n]{0,60}?)?"
     r"\b(?:i(?:'m| am) (?:not able|unable) to|i must (?:refuse|decline)"
@@ -43,8 +43,9 @@ def look(row: Row) -> Iterator[Hit]:
     turns = row.example.chosen if row.example.kind == "pair" else row.example.messages
     for turn in turns:
         if turn.role == "assistant" and turn.weight != 0 and (text := turn.text.replace("’", "'")):
-            declined = _DECLINES.match(text, 0, _START) if _HINT.search(text, 0, _START) else None
-            found = declined or _SELF.search(text, 0, 2 * _START)
+            declined = _DECLINES.match(text, 0, _START)
+            begins = text[: 2 * _START].lower()
+            found = declined or (_SELF.search(begins) if any(hint in begins for hint in _HINTS) else None)
             if found:
                 said = " ".join(text[found.start() : found.start() + 100].split())
                 message = "the assistant declines" if declined else "the assistant speaks of itself as an AI"
