@@ -26,7 +26,8 @@ _THINGS = (
 )
 _SEEN = re.compile(
     r"\b(?:(?:in|from|at|describe|see|analy[sz]e|on|using|summari[sz]e|read|open|to|of) (?:the|this|my) "
-    rf"(?:attached|enclosed|uploaded|provided|above|following|given) {_THINGS}|(?:see|find|as in) (?:the )?attach(?:ed|ment)(?! to)"
+    rf"(?:attached|enclosed|uploaded|provided|above|following|given) {_THINGS}"
+    r"|(?:see|find|as in) (?:the )?attach(?:ed|ment)(?! to)"
     rf"|(?:this|the attached|the uploaded) {_THINGS} (?:shows?|depicts?|above|below|attached))\b"
 )
 _HINTS = ("attach", "image", "picture", "photo", "screenshot", "file", "document", "pdf", "chart", "graph", "video")
