@@ -34,7 +34,10 @@ class TestImbalance(RuleContract):
 class TestThinClasses(RuleContract):
     name = "thin-classes"
     fires = {"three rows": (labelled(lost=30, found=30, late=3), {61})}
-    silent = {"eight rows": labelled(lost=30, found=30, late=8), "numbers": [pair(f"q {n}", str(n)) for n in range(60)]}
+    silent = {
+        "eight rows": labelled(lost=30, found=30, late=8),
+        "numbers": [pair(f"q {n}", str(n % 14)) for n in range(60)],
+    }
 
 
 class TestUnseenClasses(RuleContract):

@@ -66,6 +66,7 @@ class TestRareLabels(RuleContract):
     fires = {"one row": ([*MANY, pair("q", "a thing of its own")], {91})}
     silent = {
         "three rows": [*MANY, *[pair(f"q{n}", "card_eaten") for n in range(3)]],
+        "numbers": [pair(f"how many {n}", str(n % 3)) for n in range(90)] + [pair("and here", "17")],
         "all classes are small": [pair(f"question {n}", f"class {n // 5}") for n in range(51)],
     }
 

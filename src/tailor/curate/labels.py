@@ -27,6 +27,7 @@ _TAIL = 2000  # characters at the end of the prompt that are looked at: what dif
 _RIDGE = 1.0
 _TASK = 4096
 _BATCH = 1024
+_COUNTED = re.compile(r"\W*(?:\d[\d,.]*|[A-Za-z])\W*")
 _WORD = re.compile(r"\w+")
 
 
@@ -71,6 +72,13 @@ def judged(corpus: Corpus) -> Judged | None:
     other = scores.argmax(axis=1)
     fit = (hit - chance) / max(1 - chance, 1e-9)
     return Judged(rows, rows[classes], own, other, of_own, scores[place, other], doubted, fit)
+
+
+def named(corpus: Corpus, rows: np.ndarray) -> bool:
+    """Whether the answers of rows, one of each class, are names; not numbers or letters of options, which occur as the
+    questions have it."""
+    answers = [corpus.row(row).answer.strip() for row in rows[:50]]
+    return sum(bool(_COUNTED.fullmatch(answer)) for answer in answers) * 2 < len(answers)
 
 
 def left_out(features: np.ndarray, counts: np.ndarray, own: np.ndarray) -> np.ndarray:

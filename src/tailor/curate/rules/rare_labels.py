@@ -1,8 +1,8 @@
 """A label that stands in one or two rows where others stand in many.
 
-Often a slip of the pen, another scheme's name, or a sentence in the place of the label: in a set where half of the
-classes have 20 rows and more, a class of one or two is none that could be learned or measured. What is another spelling
-of a large class is found by C301.
+Often a slip of the pen, another scheme's name, or a sentence in the place of the label: where half of the rows are of
+classes of 20 rows and more, a class of one or two is none that could be learned or measured. What is another spelling
+of a large class is found by C301. Numbers and letters of options are no classes.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tailor.curate.labels import named
 from tailor.curate.rules.base import Hit
 
 if TYPE_CHECKING:
@@ -30,10 +31,12 @@ def judge(corpus: Corpus) -> Iterator[Hit]:
     if not corpus.labelled:
         return
     rows = np.flatnonzero(corpus.asked)
-    _, label, counts = np.unique(corpus.answer_key[rows], return_inverse=True, return_counts=True)
-    if not len(counts) or np.median(counts) < USUAL:
+    _, first, label, counts = np.unique(
+        corpus.answer_key[rows], return_index=True, return_inverse=True, return_counts=True
+    )
+    if not len(counts) or np.median(counts[label]) < USUAL or not named(corpus, rows[first]):
         return
-    for row in rows[counts[label] <= RARE]:
-        name = corpus.row(row).given(40)
-        message = f"label {name!r} in {counts[label[rows == row][0]]} of {len(rows):,} rows"
-        yield Hit(message=message, rows=(int(row),), evidence=corpus.row(row).excerpt(), at=corpus.row(row).answer)
+    for place in np.flatnonzero(counts[label] <= RARE):
+        row = corpus.row(rows[place])
+        message = f"label {row.given(40)!r} in {counts[label[place]]} of {len(rows):,} rows"
+        yield Hit(message=message, rows=(row.index,), evidence=row.excerpt(), at=row.answer)

@@ -1,10 +1,10 @@
 """Words beside the answer that the others do without: "Sure! Here is the JSON:".
 
 The politeness of the chat model that wrote the data, in at most 20% of the answers. It is found where an answer begins
-with "Sure!", "Certainly!" and their like, with "Here is the ...:" where most answers are short (among long texts it may
-well be the right beginning), and where JSON, which most answers are, has words before or after it. Among texts it is
-for information alone. A model opens its answers in this way as often as the data does. `--fix` takes the words off
-where JSON alone is left.
+with "Sure!", "Certainly!" and their like, with "Here is the ...:" where answers are labels, names or numbers (among
+texts it may well be the right beginning), and where JSON, which most answers are, has words before or after it. Among
+texts it is for information alone. A model opens its answers in this way as often as the data does. `--fix` takes the
+words off where JSON alone is left.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tailor.curate.answers import LABEL, json_value
+from tailor.curate.answers import json_value
 from tailor.curate.drift import FEWEST, USUAL, answered
 from tailor.curate.rules.base import Hit, Severity
 
@@ -27,6 +27,7 @@ CODE = "C208"
 SEVERITY = "warn"
 COST = "the model opens its answers with words that nobody wants, and readers of bare JSON stop there"
 FIX = "take the words off"
+SHORT = 24  # characters: the half of the answers is a label, a name or a number
 _POLITE = re.compile(
     r"\s*(?:sure(?: thing)?|certainly|absolutely|of course|no problem|great question|happy to help)\s*[!.,:]"
     r"[^\n]{0,100}(?:[:!.]\s|\n)",
@@ -53,7 +54,7 @@ def judge(corpus: Corpus) -> Iterator[Hit]:
     """One Hit a row."""
     rows, seen = corpus.collected.get(CODE, ((), []))
     count = len(seen)
-    short = count and np.median(corpus.answer_chars[rows]) <= LABEL
+    short = count and np.median(corpus.answer_chars[rows]) <= SHORT
     bare = seen.count("json") >= USUAL * count
     others = seen.count("polite") + seen.count("here") * bool(short) + seen.count("wrapped")
     if count < FEWEST or others > (1 - USUAL) * count:

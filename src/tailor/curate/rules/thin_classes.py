@@ -1,7 +1,7 @@
 """Classes of fewer than eight rows.
 
 A row or two of them are held out, and what is left is too little to learn from and too little to measure. Labels of one
-or two rows among large classes are C302: perhaps they are none.
+or two rows among large classes are C302: perhaps they are none. Numbers and letters of options are no classes.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tailor.curate.labels import named
 from tailor.curate.rules.base import Hit
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def judge(corpus: Corpus) -> Iterator[Hit]:
         return
     _, first, counts = np.unique(corpus.answer_key[rows], return_index=True, return_counts=True)
     thin = np.flatnonzero(counts < THIN)
-    if len(thin) and len(counts) > 1:
+    if len(thin) and len(counts) > 1 and named(corpus, rows[first]):
         thin = thin[np.argsort(counts[thin], kind="stable")]
         told = [f"{corpus.row(rows[first[place]]).given(30)!r} ({counts[place]})" for place in thin[:5]]
         more = f" and {len(thin) - 5:,} more" if len(thin) > 5 else ""
