@@ -157,7 +157,7 @@ class TrainConfig(Settings):
     checkpoint_minutes: float = Field(2.0, gt=0)  # what a crash may cost
     keep_last: int = Field(2, ge=1)
     kernels: Literal["fast", "reference"] = "fast"
-    """`reference` runs the model's own modules, which faster paths are tested against: to rule one out, or to compare."""
+    """`reference` runs the model's own modules, which faster paths are tested against: to rule one out, or compare."""
     share_prefixes: bool = True
     """Compute a prefix that rows of a step share once; exact, see `render/pack.py`."""
 
