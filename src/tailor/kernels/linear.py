@@ -8,7 +8,7 @@ time they have changed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils.weak import WeakIdKeyDictionary
 
 _casts: Any = WeakIdKeyDictionary()
-"""First weight of a bundle -> (what its weights were, their stack in another type)."""
+"""First of some parameters -> (what they were, what was made of them)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +128,7 @@ class Bundle:
             return _stacked(weights)
         if len(weights) == 1 and weights[0].dtype == self.dtype:
             return weights[0].detach()
-        state = (self.dtype, [(id(w), w.data_ptr(), w._version) for w in weights])
-        known = _casts.get(weights[0])
-        if known is None or known[0] != state:
-            known = (state, torch.cat([w.detach().to(self.dtype) for w in weights]))
-            _casts[weights[0]] = known
-        cast: Tensor = known[1]
-        return cast
+        return self._made(weights, lambda: torch.cat([w.detach().to(self.dtype) for w in weights]))
 
     def _bias(self) -> Tensor | None:
         if all(member.bias is None for member in self.members):
@@ -144,21 +138,36 @@ class Bundle:
 
     def _down(self) -> Tensor:
         """All A, one below the other, [all ranks, d]."""
-        return torch.cat([low.a.detach().to(self.dtype) for low in self.lows])
+        parts = [low.a for low in self.lows]
+        return self._made(parts, lambda: torch.cat([a.detach().to(self.dtype) for a in parts]))
 
     def _up(self) -> Tensor:
         """All scaled B, each in the rows and columns of its own layer, zeros elsewhere, [all outputs, all ranks]."""
-        ranks = sum(len(low.a) for low in self.lows)
-        outputs = sum(len(member.weight) for member in self.members)
-        up = torch.zeros(outputs, ranks, dtype=self.dtype, device=self.members[0].weight.device)
-        row = rank = 0
-        for member in self.members:
-            rows = slice(row, row + len(member.weight))
-            row = rows.stop
-            if member.low is not None:
-                up[rows, rank : rank + len(member.low.a)] = member.low.b.detach() * member.low.scale
-                rank += len(member.low.a)
-        return up
+
+        def make() -> Tensor:
+            ranks = sum(len(low.a) for low in self.lows)
+            outputs = sum(len(member.weight) for member in self.members)
+            up = torch.zeros(outputs, ranks, dtype=self.dtype, device=self.members[0].weight.device)
+            row = rank = 0
+            for member in self.members:
+                rows = slice(row, row + len(member.weight))
+                row = rows.stop
+                if member.low is not None:
+                    up[rows, rank : rank + len(member.low.a)] = member.low.b.detach() * member.low.scale
+                    rank += len(member.low.a)
+            return up
+
+        return self._made([low.b for low in self.lows], make)
+
+    def _made(self, parts: Sequence[Tensor], make: Callable[[], Tensor]) -> Tensor:
+        """What was last made of `parts` as they are now: they change once a step, and are read by every micro-batch."""
+        state = (self.dtype, len(self.members), [(id(part), part.data_ptr(), part._version) for part in parts])
+        known = _casts.get(parts[0])
+        if known is None or known[0] != state:
+            known = (state, make())
+            _casts[parts[0]] = known
+        made: Tensor = known[1]
+        return made
 
 
 def _stacked(weights: Sequence[Tensor]) -> Tensor:
