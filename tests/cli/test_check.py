@@ -30,7 +30,9 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *ar
 def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Any:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
-    return lambda *arguments: run(monkeypatch, capsys, *arguments)
+    # the files of these tests are small, and say so in every answer unless asked not to
+    small = ("--set", 'check.ignore=["V"]')
+    return lambda *arguments: run(monkeypatch, capsys, *arguments, *(() if "--ignore" in arguments else small))
 
 
 def test_nothing_found(call: Any) -> None:
@@ -111,7 +113,7 @@ def test_held_out_rows(call: Any) -> None:
 def test_select_and_ignore_take_codes_families_and_names(call: Any) -> None:
     write(Path("rows.jsonl"), [*GOOD, GOOD[0], "{"])
     assert json.loads(call("rows.jsonl", "--json", "--select", "D,L")[1])["counts"] == {"D101": 1}
-    assert json.loads(call("rows.jsonl", "--json", "--ignore", "exact-duplicates")[1])["counts"] == {"F002": 1}
+    assert json.loads(call("rows.jsonl", "--json", "--ignore", "exact-duplicates,V")[1])["counts"] == {"F002": 1}
     code, _, err = call("rows.jsonl", "--select", "D999")
     assert code == 2
     assert "there is no rule 'D999'" in err
