@@ -27,7 +27,7 @@ HOME = ROOT / ".bench"
 SHAPES = {
     shape.name: shape
     for shape in (
-        Shape("40m", "mistral", 448, 1280, 10, 7, 7, 64, 28_000),
+        Shape("40m", "mistral", 448, 1280, 10, 7, 7, 64, 32_000),
         Shape("120m", "qwen2", 768, 2048, 12, 12, 4, 64, 49_152),
         Shape("gemma-70m", "gemma3_text", 512, 2048, 8, 4, 1, 128, 65_536),  # no fast path, windows in most layers
     )

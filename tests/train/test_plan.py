@@ -231,3 +231,14 @@ def test_free_memory_is_that_of_the_container(tmp_path: Path, monkeypatch: pytes
     assert free_memory(torch.device("cpu")) == 700_000
     (tmp_path / "memory.max").write_text("max\n")
     assert free_memory(torch.device("cpu")) > 700_000
+
+
+def test_measuring_twice_counts_the_copies_of_kernels_both_times(make_run: MakeRun) -> None:
+    run = make_run(adapter__type="full", model__dtype="bf16")
+    one = planner(run)
+    meter = Meter(one.sketch, reference=False)
+    like = features(forest(100, 20, 0.5, 4096))
+    first, second = (measure(meter, like, one.steps, timed=False) for _ in range(2))
+    assert (first.rest.copies, first.layers[0].copies) == (second.rest.copies, second.layers[0].copies)
+    matrices = 32 * (2 * 32 + 2 * 16 + 3 * 64)  # of a layer: q, o, k, v, gate, up, down; in bf16 beside fp32
+    assert first.layers[0].copies == 2 * matrices

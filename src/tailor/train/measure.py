@@ -20,13 +20,17 @@ from tailor.kernels import logprobs
 from tailor.kernels.layout import BLOCK
 from tailor.records import Segment, Targets, Tree
 from tailor.train import optim
+from tailor.weights.allocation import keep_freed_memory
 from tailor.weights.cache import KVCache, shareable
 from tailor.weights.memory import Account
 from tailor.weights.sketch import Sketch, StandIn
 
 SECONDS = 0.3  # the longest pass that is measured; a larger Tree's costs follow from smaller ones
 LEAST = 128  # rows below which a pass measures calls, not work
-ALONE = 64  # rows of a first look at the speed
+ALONE = 256  # rows of a first look at the speed
+REPEATS = (
+    4  # of a pass that is timed; the first makes what is kept for its shapes, and the fastest of the others counts
+)
 BATCH = 32  # rows of a generation step that is measured
 
 Vector = np.ndarray
@@ -107,24 +111,19 @@ class Meter:
         self.reference = reference
         self.account = Account()
         self._moved = 0
+        self._copies: list[float] = []
+        keep_freed_memory()
         with self.account:
             self.stand: StandIn = sketch.stand_in()
         self.loaded = self.stand.loaded
         self.vocabulary = len(self.loaded.model.get_input_embeddings().weight)  # type: ignore[operator]
 
     def run(self, places: Sequence[int], tree: Tree, *, again: int = 0, timed: bool = True) -> Pass:
-        """The second of two passes, or of three where time counts."""
+        """What a pass keeps and holds and, where it is to be `timed`, how long it takes."""
         self.loaded.model.train()
         with self.stand.only(places):
-            if timed:
-                start = time.perf_counter()
-                loss = self._loss(tree, again)
-                middle = time.perf_counter()
-                loss.backward()  # type: ignore[no-untyped-call]
-                seconds = time.perf_counter() - start
-                forward = middle - start
-            else:
-                seconds = forward = 0.0
+            clocked = [self._clocked(tree, again) for _ in range(REPEATS if timed else 0)][1:]
+            forward, seconds = (min(times) for times in zip(*clocked)) if clocked else (0.0, 0.0)
             with self.account:
                 before = self.account.peak = self.account.live
                 loss = self._loss(tree, again)
@@ -133,7 +132,30 @@ class Meter:
                 peak = self.account.peak - before
         return Pass(kept, peak, forward, seconds)
 
-    def warm(self, places: Sequence[int], tree: Tree) -> int:
+    def _clocked(self, tree: Tree, again: int) -> tuple[float, float]:
+        """Seconds of a forward pass, and of it with its backward pass."""
+        start = self._now()
+        loss = self._loss(tree, again)
+        middle = self._now()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return middle - start, self._now() - start
+
+    def _now(self) -> float:
+        if self.loaded.device.type == "cuda":
+            torch.cuda.synchronize(self.loaded.device)
+        return time.perf_counter()
+
+    def copies(self, tree: Tree) -> list[float]:
+        """Bytes that kernels keep from step to step: of the rest of the model, then of one layer of each kind."""
+        if not self._copies:
+            held = self.account.live
+            for group in ((), *self.stand.groups):
+                now = self._warm(group, tree)
+                self._copies.append((now - held) / max(1, len(group)))
+                held = now
+        return self._copies
+
+    def _warm(self, places: Sequence[int], tree: Tree) -> int:
         """The first pass of these layers; bytes of all that is held after it, gradients excepted.
 
         Weights that kernels move are counted twice: the file that they were read from stays mapped.
@@ -166,10 +188,10 @@ class Meter:
             parameter.grad = torch.zeros_like(parameter)
         optimizer = optim.make(self.loaded, plan)
         optimizer.step()
-        start = time.perf_counter()
+        start = self._now()
         torch.nn.utils.clip_grad_norm_(parameters.values(), plan.max_grad_norm)
         optimizer.step()
-        seconds = time.perf_counter() - start
+        seconds = self._now() - start
         tensors = [v for held in optimizer.state.values() for v in held.values() if isinstance(v, torch.Tensor)]
         for parameter in parameters.values():
             parameter.grad = None
@@ -185,13 +207,14 @@ class Meter:
             kept = shareable(self.loaded.model)
             cache = KVCache() if kept else None
             ids = torch.zeros(BATCH, 1, dtype=torch.int64, device=self.loaded.device)
-            for position in range(2):
-                start = time.perf_counter()
+            clocked = []
+            for position in range(REPEATS):
+                start = self._now()
                 self.loaded.model(
                     input_ids=ids, position_ids=torch.full_like(ids, position), past_key_values=cache, use_cache=kept
                 )
-                seconds = time.perf_counter() - start
-        return (cache.bytes / (2 * BATCH) if cache is not None else 0.0), seconds
+                clocked.append(self._now() - start)
+        return (cache.bytes / (REPEATS * BATCH) if cache is not None else 0.0), min(clocked)
 
 
 def measure(meter: Meter, like: Vector, plan: optim.Plan, *, timed: bool) -> Costs:
@@ -199,11 +222,7 @@ def measure(meter: Meter, like: Vector, plan: optim.Plan, *, timed: bool) -> Cos
     share = min(1.0, max(like[3] / like[1], 1 / like[1]))
     length = _length(like)
     small = forest(ALONE, ALONE, share, meter.vocabulary)
-    held, copies = meter.account.live, []
-    for group in ((), *meter.stand.groups):
-        now = meter.warm(group, small)
-        copies.append((now - held) / max(1, len(group)))
-        held = now
+    copies = meter.copies(small)
     rows = _affordable(meter, small, int(like[1])) if timed else int(min(like[1], 2 * LEAST))
     shapes = _shapes(rows, min(length, rows), share)
     trees = [forest(*shape, meter.vocabulary) for shape in shapes]
