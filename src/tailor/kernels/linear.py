@@ -2,8 +2,8 @@
 
 y = x W' + s (x A') B' (Hu et al. 2021) keeps x and the r numbers a row of x A', and nothing else: PEFT's own layers
 keep three more copies of x, one of them fp32. q, k and v, or gate and up, are stacked into one matrix: frozen weights
-are moved once into one storage, of which the modules then hold slices; trained ones are fp32 and are cast into one each
-time they have changed.
+are moved once into one storage, of which the modules then hold slices; trained ones are fp32 and are cast into one for
+each pass.
 """
 
 from __future__ import annotations
@@ -17,7 +17,12 @@ from torch import Tensor, nn
 from torch.utils.weak import WeakIdKeyDictionary
 
 _casts: Any = WeakIdKeyDictionary()
-"""First of some parameters -> (what they were, what was made of them)."""
+"""First of some parameters -> (what they were, what was made of them in this pass)."""
+
+
+def forget() -> None:
+    """Begins a pass: weights may have changed in ways that leave no trace on them."""
+    _casts.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +165,7 @@ class Bundle:
         return self._made([low.b for low in self.lows], make)
 
     def _made(self, parts: Sequence[Tensor], make: Callable[[], Tensor]) -> Tensor:
-        """What was last made of `parts` as they are now: they change once a step, and are read by every micro-batch."""
+        """What the forward pass made of `parts`, for the backward pass to use again."""
         state = (self.dtype, len(self.members), [(id(part), part.data_ptr(), part._version) for part in parts])
         known = _casts.get(parts[0])
         if known is None or known[0] != state:
