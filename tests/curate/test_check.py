@@ -33,7 +33,8 @@ def rows(count: int) -> list[dict[str, Any]]:
 
 
 def report(file: str, **settings: Any) -> Report:
-    return check(formats.stream([file]), settings=CheckConfig(**settings))
+    """Without the rules of coverage, which every small file breaks."""
+    return check(formats.stream([file]), settings=CheckConfig(**({"ignore": ("V",)} | settings)))
 
 
 def test_malformed_rows_stand_in_the_same_list(tmp_path: Path) -> None:
@@ -75,7 +76,7 @@ def test_worst_comes_first(tmp_path: Path) -> None:
 def test_repairs_are_worked_out_where_asked_for(tmp_path: Path) -> None:
     file = write(tmp_path / "rows.jsonl", rows(12))
     assert not report(file).repairs
-    found = check(formats.stream([file]), repair=True)
+    found = check(formats.stream([file]), repair=True, settings=CheckConfig(ignore=("V",)))
     assert [(source.line, [repair.rule for repair in todo]) for source, todo in found.repairs.items()] == [
         (2, ["D101"]),
         (13, ["D101"]),
@@ -85,7 +86,9 @@ def test_repairs_are_worked_out_where_asked_for(tmp_path: Path) -> None:
 
 def test_only_what_is_equal_to_the_letter_is_dropped(tmp_path: Path) -> None:
     rows = [pair("q", "if a:\n  b"), pair("q", "if a:\n    b"), pair("q", "if a:\n  b")]
-    found = check(formats.stream([write(tmp_path / "rows.jsonl", rows)]), repair=True)
+    found = check(
+        formats.stream([write(tmp_path / "rows.jsonl", rows)]), repair=True, settings=CheckConfig(ignore=("V",))
+    )
     assert found.counts == {"D101": 2}
     assert [source.line for source in found.repairs] == [3]
     assert found.defective
@@ -102,7 +105,7 @@ def test_settings_change_what_is_found(tmp_path: Path) -> None:
     file = write(tmp_path / "rows.jsonl", [pair(text, "a"), pair(f"Hello again. {text}", "a")])
     assert report(file, near=0.8).counts == {"D102": 1}
     assert report(file, near=0.95).counts == {}
-    assert report(file, ignore=("near-duplicates",)).counts == {}
+    assert report(file, ignore=("near-duplicates", "V")).counts == {}
     assert report(file, select=("D101", "L")).counts == {}
     with pytest.raises(ConfigError):
         report(file, select=("D999",))
@@ -172,7 +175,7 @@ def test_each_repair_sees_the_row_as_the_last_one_left_it(monkeypatch: pytest.Mo
     monkeypatch.setattr(checker, "_loaded", {fake.name: fake for fake in fakes})
     texts = ["her colour", "his colour", "your color", "nothing", "his colour"]
     file = write(tmp_path / "rows.jsonl", [pair("q", text) for text in texts])
-    found = check(formats.stream([file]), formats.stream([file]), repair=True)
+    found = check(formats.stream([file]), formats.stream([file]), repair=True, settings=CheckConfig(ignore=("V",)))
     assert found.counts == {"D101": 1, "Q998": 6, "Q999": 2}, "held-out rows are looked at too"
     assert {source.line: todo for source, todo in found.repairs.items()} == {
         1: [Repair("Q998", {"her colour": "her color"})],
@@ -208,7 +211,9 @@ def test_no_rows_upset_it(train: list[Any], test: list[Any]) -> None:
             files.append(Path(folder) / f"{name}.jsonl")
             made.insert(0, pair("a good row", "first"))
             files[-1].write_text("".join(json.dumps(row) + "\n" for row in made))
-        found = check(*(formats.stream([str(file)]) for file in files), repair=True)
+        found = check(
+            *(formats.stream([str(file)]) for file in files), repair=True, settings=CheckConfig(ignore=("V",))
+        )
         assert found.rows <= len(train) + len(test), "a file that no shape fits is one finding"
         json.dumps(document(found)).encode()
         for source in found.repairs:

@@ -70,6 +70,10 @@ class TestBleu(MetricContract):
     wanted = ("a cat sat on the mat", "seven days has a week", "The cat sat.\nIt purred.")
 
 
+class TestPreference(MetricContract):
+    name = "preference"
+
+
 def test_no_metric_is_left_out():
     assert {kept.name for kept in MetricContract.__subclasses__()} == set(plugins.names("metrics"))
 
