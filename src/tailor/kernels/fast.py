@@ -16,7 +16,7 @@ from tailor.kernels.dense_layer import FinalNorm, Layer, Norm, Rows, read_layer,
 from tailor.kernels.fused_head import Pairs, head_logprobs
 from tailor.kernels.head import find_head, plain_head
 from tailor.kernels.layout import BLOCK, Layout, Pattern
-from tailor.kernels.linear import forget, read
+from tailor.kernels.linear import begin, read
 from tailor.kernels.trunk import find_trunk, why_alone
 from tailor.records import Tree
 
@@ -53,7 +53,7 @@ def logprobs(model: nn.Module, tree: Tree, *, again: int = 0) -> Tensor | None:
     if len(known) < len(layers):
         return None
     wanted, at = np.unique(tree.targets.rows, return_inverse=True)
-    forget()
+    begin()
     with torch.autocast("cpu", enabled=False):
         hidden = _hidden(trunk, known, tree, wanted, dtype, again)
         return head_logprobs(hidden, head, Pairs.find(at, tree.targets, len(head.weight)))

@@ -8,6 +8,7 @@ each pass.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,12 +18,15 @@ from torch import Tensor, nn
 from torch.utils.weak import WeakIdKeyDictionary
 
 _casts: Any = WeakIdKeyDictionary()
-"""First of some parameters -> (what they were, what was made of them in this pass)."""
+"""First of some parameters -> (pass and arithmetic that it was made for, what was made of them)."""
+_passes = itertools.count()
+_now = next(_passes)
 
 
-def forget() -> None:
+def begin() -> None:
     """Begins a pass: weights may have changed in ways that leave no trace on them."""
-    _casts.clear()
+    global _now
+    _now = next(_passes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +170,7 @@ class Bundle:
 
     def _made(self, parts: Sequence[Tensor], make: Callable[[], Tensor]) -> Tensor:
         """What the forward pass made of `parts`, for the backward pass to use again."""
-        state = (self.dtype, len(self.members), [(id(part), part.data_ptr(), part._version) for part in parts])
+        state = (_now, self.dtype, len(self.members), [id(part) for part in parts])
         known = _casts.get(parts[0])
         if known is None or known[0] != state:
             known = (state, make())
