@@ -144,7 +144,7 @@ def test_one_row_too_long_for_all_memory_is_refused_with_what_to_change(
     run = make_run(adapter__type="lora")
     one = planner(run)
     one.limit = one.program + one.weights + 12 * one.trained + 50_000
-    with pytest.raises(ResourceError, match=r"token_budget = 64(?s:.*)max_length"):
+    with pytest.raises(ResourceError, match=r"up to 64 tokens(?s:.*)max_length"):
         one.forecast(timed=False)
 
 

@@ -66,6 +66,7 @@ class Line:
     forward: Vector
     seconds: Vector
     copies: float  # bytes that kernels keep from step to step
+    mapped: float  # bytes of weights that they moved: the file that these were read from stays in memory while it can
     freed: float = 0.0  # share of what is kept that checkpointing frees
 
 
@@ -111,7 +112,7 @@ class Meter:
         self.reference = reference
         self.account = Account()
         self._moved = 0
-        self._copies: list[float] = []
+        self._copies: list[Vector] = []
         keep_freed_memory()
         with self.account:
             self.stand: StandIn = sketch.stand_in()
@@ -145,28 +146,26 @@ class Meter:
             torch.cuda.synchronize(self.loaded.device)
         return time.perf_counter()
 
-    def copies(self, tree: Tree) -> list[float]:
-        """Bytes that kernels keep from step to step: of the rest of the model, then of one layer of each kind."""
+    def copies(self, tree: Tree) -> list[Vector]:
+        """[bytes that kernels keep from step to step, bytes of weights that they moved] of the rest of the model, then
+        of one layer of each kind."""
         if not self._copies:
-            held = self.account.live
+            held = np.array([self.account.live, 0])
             for group in ((), *self.stand.groups):
                 now = self._warm(group, tree)
                 self._copies.append((now - held) / max(1, len(group)))
                 held = now
         return self._copies
 
-    def _warm(self, places: Sequence[int], tree: Tree) -> int:
-        """The first pass of these layers; bytes of all that is held after it, gradients excepted.
-
-        Weights that kernels move are counted twice: the file that they were read from stays mapped.
-        """
+    def _warm(self, places: Sequence[int], tree: Tree) -> Vector:
+        """The first pass of these layers; bytes of all that is held after it, gradients excepted, and of what moved."""
         self.loaded.model.train()
         frozen = {p: p.data_ptr() for p in self.loaded.model.parameters() if not p.requires_grad}
         with self.stand.only(places), self.account:
             self._loss(tree, 0).backward()  # type: ignore[no-untyped-call]
         self._moved += sum(p.nbytes for p, place in frozen.items() if p.data_ptr() != place)
         gradients = sum(p.grad.nbytes for p in self.loaded.trainable().values() if p.grad is not None)
-        return self._moved + self.account.live - gradients
+        return np.array([self.account.live - gradients, self._moved], float)
 
     def look(self, places: Sequence[int], tree: Tree) -> int:
         """Most bytes of a pass without gradients."""
@@ -281,7 +280,7 @@ def _shapes(rows: int, length: int, share: float) -> list[tuple[int, int, float]
 
 
 def _line(
-    design: np.ndarray, passes: Sequence[Pass], without: Sequence[Pass] | None, count: int, copies: float, freed: float
+    design: np.ndarray, passes: Sequence[Pass], without: Sequence[Pass] | None, count: int, copies: Vector, freed: float
 ) -> Line:
     """The costs of one of `count` layers, by what passes cost more than those `without` them."""
 
@@ -292,7 +291,7 @@ def _line(
         scale = design.max(0)
         return nnls(design / scale, np.maximum(values, 0) / count)[0] / scale  # type: ignore[no-any-return]
 
-    return Line(fit("kept"), fit("forward"), fit("seconds"), copies, freed)
+    return Line(fit("kept"), fit("forward"), fit("seconds"), float(copies[0]), float(copies[1]), freed)
 
 
 def _by_rows(design: np.ndarray, values: Sequence[float]) -> Vector:

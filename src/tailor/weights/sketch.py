@@ -64,6 +64,7 @@ class Sketch:
         modules = [self.layers[index] for index in kept]
         setattr(holder, name, nn.ModuleList(modules))
         _fill(self.loaded.model, self.place)
+        quantise.settle(self.loaded.model, self.place)
         self.loaded.device = self.place
         stand = StandIn(self.loaded, [[number[i] for i in group] for group in chosen], modules, self._home)
         stand.types = [types[index] for index in kept] if types else []
