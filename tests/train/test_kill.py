@@ -20,5 +20,6 @@ def test_kills_change_nothing(kills: int) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(done.stdout)
     assert found["kills"] == found["identical"] == kills
-    assert found["inside_a_checkpoint_write"] >= kills // 4
+    if kills >= 100:  # instants are random: of a few, none may fall there
+        assert found["inside_a_checkpoint_write"] >= kills // 4
     assert sum(count for count, _ in found["phases"].values()) == kills
