@@ -1,4 +1,4 @@
-"""Personal data in a row: what all rules of privacy share, the Hit of a row and the pseudonyms that replace values.
+"""Personal data in a row: what all rules of privacy share, `look` and `mend`, and the pseudonyms that replace values.
 
 A pseudonym is worked out from the value alone, so one value has one pseudonym in every row and file, and two values
 almost never share one. It lies where no real value can (reserved names and ranges, wrong check digits), so that it is
@@ -8,28 +8,55 @@ harmless and is not found again.
 from __future__ import annotations
 
 import hashlib
+import operator
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from tailor.curate.rules.base import Hit
+from tailor.curate.rules.base import Hit, Severity
 
 if TYPE_CHECKING:
     from tailor.curate.rows import Row
 
 Find = Callable[[str], Iterable[tuple[str, str]]]  # text -> (what it is, the value as it stands there)
+Look = Callable[["Row"], Iterable[Hit]]
+Mend = Callable[["Row"], dict[str, str]]
+
+figures: Callable[[Row], bool] = operator.attrgetter("figures")
 
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 
-def hits(row: Row, find: Find) -> Iterator[Hit]:
+def searching(
+    find: Find,
+    pseudonym: Callable[[str], str],
+    where: Callable[[Row], bool] = figures,
+    doubtful: Container[str] = (),
+) -> tuple[Look, Mend]:
+    """The `look` and the `mend` of a rule: one Hit a row for what `find` sees in it, and each value's pseudonym.
+
+    `where` says of a row, fast, whether it may hold anything; by default, whether a long number stands in it. What
+    `find` calls by a name among the `doubtful` ones is a warning.
+    """
+
+    def look(row: Row) -> Iterable[Hit]:
+        return hits(row, find, doubtful) if where(row) else ()
+
+    def mend(row: Row) -> dict[str, str]:
+        return replaced(row, find, pseudonym) if where(row) else {}
+
+    return look, mend
+
+
+def hits(row: Row, find: Find, doubtful: Container[str] = ()) -> Iterator[Hit]:
     """One Hit a row for what `find` sees in it; values are shown in part, for a report is read by many."""
     found = {value: what for what, value in find(row.whole)}
     if found:
         (value, what), *more = found.items()
         beside = f", and {len(more)} more" if more else ""
         evidence = ", ".join(masked(value) for value in list(found)[:3])
-        yield Hit(message=f"{what}{beside}", evidence=evidence, at=value)
+        severity: Severity | None = "warn" if what in doubtful else None
+        yield Hit(message=f"{what}{beside}", evidence=evidence, at=value, severity=severity)
 
 
 def replaced(row: Row, find: Find, pseudonym: Callable[[str], str]) -> dict[str, str]:

@@ -9,13 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from tailor.curate.personal import hits, replaced, shaped
-from tailor.curate.rules.base import Hit
-
-if TYPE_CHECKING:
-    from tailor.curate.rows import Row
+from tailor.curate.personal import searching, shaped
 
 CODE = "P103"
 SEVERITY = "block"
@@ -32,17 +27,6 @@ _LENGTHS = {entry[:2]: int(entry[2:]) for entry in _COUNTRIES.split()}
 _NUMBER = re.compile(
     r"(?<![A-Za-z0-9])[A-Za-z]{2}\d\d[ -]?(?:[A-Za-z0-9]{1,4}[ -]?){2,8}[A-Za-z0-9]{1,4}(?![A-Za-z0-9])"
 )
-
-
-def look(row: Row) -> Iterator[Hit]:
-    """One Hit a row."""
-    if row.figures:
-        yield from hits(row, find)
-
-
-def mend(row: Row) -> dict[str, str]:
-    """Each number as another of the same country and shape, with the check digits 00, which are never right."""
-    return replaced(row, find, _pseudonym) if row.figures else {}
 
 
 def find(text: str) -> Iterator[tuple[str, str]]:
@@ -65,5 +49,9 @@ def _cut(value: str) -> str:
 
 
 def _pseudonym(value: str) -> str:
+    """Another number of the same country and shape, with the check digits 00, which are never right."""
     seed = "".join(mark for mark in value if mark.isalnum()).upper()
     return value[:2] + "00" + shaped(value[4:], seed)
+
+
+look, mend = searching(find, _pseudonym)

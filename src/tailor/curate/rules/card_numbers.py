@@ -9,13 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from tailor.curate.personal import bare, hits, luhn, replaced, shaped
-from tailor.curate.rules.base import Hit
-
-if TYPE_CHECKING:
-    from tailor.curate.rows import Row
+from tailor.curate.personal import bare, luhn, searching, shaped
 
 CODE = "P102"
 SEVERITY = "block"
@@ -38,17 +33,6 @@ _TEST = re.compile(r"4242424242424242|4111111111111111|4000056655665556|55555555
 _CARD = re.compile(r"(?i)\b(?:card|visa|master ?card|maestro|amex|cc\b|debit|credit|payment)")
 
 
-def look(row: Row) -> Iterator[Hit]:
-    """One Hit a row."""
-    if row.figures:
-        yield from hits(row, find)
-
-
-def mend(row: Row) -> dict[str, str]:
-    """Each number as another of the same shape, with zeros in front, as no network has."""
-    return replaced(row, find, _pseudonym) if row.figures else {}
-
-
 def find(text: str) -> Iterator[tuple[str, str]]:
     """(what, value) of every card number in the text."""
     for match in _NUMBER.finditer(text):
@@ -61,7 +45,11 @@ def find(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _pseudonym(value: str) -> str:
+    """Another number of the same shape, with zeros in front, as no network has."""
     made = shaped(value, bare(value))
     for digit in "0000":
         made = re.sub(r"[1-9]", digit, made, count=1) if not bare(made).startswith("0000") else made
     return made
+
+
+look, mend = searching(find, _pseudonym)

@@ -8,13 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from tailor.curate.personal import digits, hits, replaced
-from tailor.curate.rules.base import Hit
-
-if TYPE_CHECKING:
-    from tailor.curate.rows import Row
+from tailor.curate.personal import digits, searching
 
 CODE = "P105"
 SEVERITY = "warn"
@@ -33,17 +28,6 @@ _EXAMPLE = re.compile(
 )
 
 
-def look(row: Row) -> Iterator[Hit]:
-    """One Hit a row."""
-    if "@" in row.whole:
-        yield from hits(row, find)
-
-
-def mend(row: Row) -> dict[str, str]:
-    """Each address as `person-…@example.com`."""
-    return replaced(row, find, _pseudonym) if "@" in row.whole else {}
-
-
 def find(text: str) -> Iterator[tuple[str, str]]:
     """(what, value) of every address of a person in the text."""
     for match in _ADDRESS.finditer(text):
@@ -53,3 +37,6 @@ def find(text: str) -> Iterator[tuple[str, str]]:
 
 def _pseudonym(value: str) -> str:
     return f"person-{digits(value.lower(), 6)}@example.com"
+
+
+look, mend = searching(find, _pseudonym, where=lambda row: "@" in row.whole)

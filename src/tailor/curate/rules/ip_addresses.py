@@ -10,13 +10,8 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from tailor.curate.personal import digits, hits, replaced
-from tailor.curate.rules.base import Hit
-
-if TYPE_CHECKING:
-    from tailor.curate.rows import Row
+from tailor.curate.personal import digits, searching
 
 CODE = "P107"
 SEVERITY = "warn"
@@ -28,17 +23,6 @@ _SIX = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{1,4}:){2,7}(?::|[0-9A-Fa-f]{1,4})(
 _NOT_BEFORE = re.compile(r"(?i)(?:v|version|release|section|clause|article|rule|paragraph|part|§)\s*$")
 _KNOWN = frozenset(["8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9"])
 _ADDRESS = re.compile(r"\bIP\b|(?i:\bip ?address)")
-
-
-def look(row: Row) -> Iterator[Hit]:
-    """One Hit a row."""
-    if row.figures:
-        yield from hits(row, find)
-
-
-def mend(row: Row) -> dict[str, str]:
-    """Each address as one of the ranges for documentation."""
-    return replaced(row, find, _pseudonym) if row.figures else {}
 
 
 def find(text: str) -> Iterator[tuple[str, str]]:
@@ -63,7 +47,11 @@ def _public(value: str) -> bool:
 
 
 def _pseudonym(value: str) -> str:
+    """An address of one of the ranges for documentation."""
     number = int(digits(value, 9))
     if ":" in value:
         return f"2001:db8::{number % 0xFFFF:x}"
     return f"{('192.0.2', '198.51.100', '203.0.113')[number % 3]}.{number // 3 % 254 + 1}"
+
+
+look, mend = searching(find, _pseudonym)

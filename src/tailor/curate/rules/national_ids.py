@@ -10,13 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from tailor.curate.personal import bare, hits, luhn, replaced, shaped
-from tailor.curate.rules.base import Hit
-
-if TYPE_CHECKING:
-    from tailor.curate.rows import Row
+from tailor.curate.personal import bare, luhn, searching, shaped
 
 CODE = "P104"
 SEVERITY = "block"
@@ -149,17 +145,6 @@ _FORMS = [re.compile(rf"(?<![\w.,/$€£-]){known.form}(?![\w]|[-.,]\d)") for kn
 _BESIDE = [re.compile(known.beside) for known in _IDS]
 
 
-def look(row: Row) -> Iterator[Hit]:
-    """One Hit a row."""
-    if row.figures:
-        yield from hits(row, find)
-
-
-def mend(row: Row) -> dict[str, str]:
-    """Each number as another of the same shape that fails its check."""
-    return replaced(row, find, _pseudonym) if row.figures else {}
-
-
 def find(text: str) -> Iterator[tuple[str, str]]:
     """(what, value) of every such number in the text."""
     for known, form, beside in zip(_IDS, _FORMS, _BESIDE):
@@ -176,3 +161,6 @@ def _pseudonym(value: str) -> str:
             return made
         made = made[:3] + shaped(value, f"{value}{number}")[3:]
     raise AssertionError(value)  # a hundred numbers, each with a right check
+
+
+look, mend = searching(find, _pseudonym)

@@ -9,13 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from tailor.curate.personal import bare, digits, hits, replaced
-from tailor.curate.rules.base import Hit
-
-if TYPE_CHECKING:
-    from tailor.curate.rows import Row
+from tailor.curate.personal import bare, digits, searching
 
 CODE = "P106"
 SEVERITY = "warn"
@@ -37,17 +32,6 @@ _DATE = re.compile(
     r"(?:19|20)\d\d[-. ]\d{1,2}[-. ]\d{1,2}.*|\d{1,2}[-. ]\d{1,2}[-. ](?:19|20)\d\d|(?:19|20)\d\d ?[-–] ?(?:19|20)?\d\d"
 )
 _FREE = re.compile(r"\+?(?:00)?1?(?:8(?:00|33|44|55|66|77|88)\d{7}|\d{3}55501\d\d|555\d{7})|0?800\d{6,7}")
-
-
-def look(row: Row) -> Iterator[Hit]:
-    """One Hit a row."""
-    if row.figures:
-        yield from hits(row, find)
-
-
-def mend(row: Row) -> dict[str, str]:
-    """Each number as one that is kept for fiction."""
-    return replaced(row, find, _pseudonym) if row.figures else {}
 
 
 def find(text: str) -> Iterator[tuple[str, str]]:
@@ -75,5 +59,9 @@ def _called(text: str, match: re.Match[str], value: str, number: str) -> bool:
 
 
 def _pseudonym(value: str) -> str:
+    """A number that is kept for fiction."""
     number = int(digits(bare(value), 9))
     return f"({201 + number % 788}) 555-01{number // 788 % 100:02}"
+
+
+look, mend = searching(find, _pseudonym)

@@ -13,67 +13,48 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from msgspec import structs
-
-from tailor.curate.personal import digits, hits, replaced
-from tailor.curate.rules.base import Hit
-
-if TYPE_CHECKING:
-    from tailor.curate.rows import Row
+from tailor.curate.personal import digits, searching
 
 CODE = "P101"
 SEVERITY = "block"
 COST = "the model can be made to say it, and whoever reads the data has it"
 FIX = "revoke it, and take it out of the data"
 
-_KINDS = (  # what it is, what a text in lower case must hold for it, how it is written
-    (
-        "private key",
-        "private key",
-        r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----[^-]*(?:-----END [A-Z ]+-----)?",
-    ),
-    ("AWS access key", "akia", r"\bAKIA[A-Z2-7]{16}\b"),
-    ("AWS access key", "asia", r"\bASIA[A-Z2-7]{16}\b"),
-    ("Google API key", "aiza", r"\bAIza[\w-]{35}(?![\w-])"),
-    ("Google client secret", "gocspx", r"\bGOCSPX-[\w-]{28}"),
-    ("GitHub token", "gh", r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{22,})"),
-    ("GitLab token", "glpat", r"\bglpat-[\w-]{20,}"),
-    ("API key", "sk-", r"\bsk-(?:ant-|proj-|svcacct-|admin-|or-)?[A-Za-z0-9_-]{28,}"),  # OpenAI, Anthropic and others
-    ("Hugging Face token", "hf_", r"\bhf_[A-Za-z]{30,}\b"),
-    ("Slack token", "xox", r"\bxox[abeprs]-[\w-]{10,}"),
-    ("Slack address", "hooks.slack", r"hooks\.slack\.com/services/T\w+/B\w+/\w+"),
-    ("Stripe key", "k_", r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{16,}"),
-    ("Twilio key", "sk", r"\bSK[0-9a-f]{32}\b"),
-    ("SendGrid key", "sg.", r"\bSG\.[\w-]{16,}\.[\w-]{16,}"),
-    ("npm token", "npm_", r"\bnpm_[A-Za-z0-9]{36}\b"),
-    ("PyPI token", "pypi-", r"\bpypi-AgE[\w-]{50,}"),
-    ("JSON web token", "eyj", r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"),
-    ("password in an address", "://", r"\b[a-z][a-z+]{2,12}://[^\s:/@]{1,40}:(?P<value>[^\s:/@]{3,80})@[\w.-]+"),
-)
+_KINDS = r"""
+private key             private key  -----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----[^-]*(?:-----END [A-Z ]+-----)?
+AWS access key          akia         \bAKIA[A-Z2-7]{16}\b
+AWS access key          asia         \bASIA[A-Z2-7]{16}\b
+Google API key          aiza         \bAIza[\w-]{35}(?![\w-])
+Google client secret    gocspx       \bGOCSPX-[\w-]{28}
+GitHub token            gh           \b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{22,})
+GitLab token            glpat        \bglpat-[\w-]{20,}
+API key                 sk-          \bsk-(?:ant-|proj-|svcacct-|admin-|or-)?[A-Za-z0-9_-]{28,}
+Hugging Face token      hf_          \bhf_[A-Za-z]{30,}\b
+Slack token             xox          \bxox[abeprs]-[\w-]{10,}
+Slack address           hooks.slack  hooks\.slack\.com/services/T\w+/B\w+/\w+
+Stripe key              k_           \b[rs]k_(?:live|test)_[A-Za-z0-9]{16,}
+Twilio key              sk           \bSK[0-9a-f]{32}\b
+SendGrid key            sg.          \bSG\.[\w-]{16,}\.[\w-]{16,}
+npm token               npm_         \bnpm_[A-Za-z0-9]{36}\b
+PyPI token              pypi-        \bpypi-AgE[\w-]{50,}
+JSON web token          eyj          \beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}
+password in an address  ://          \b[a-z][a-z+]{2,12}://[^\s:/@]{1,40}:(?P<value>[^\s:/@]{3,80})@[\w.-]+
+"""  # what it is, what a text in lower case must hold for it, how it is written; many vendors begin keys with sk-
 _GIVEN = re.compile(  # a value that somebody calls a password or key
     r"(?i:(?:pass(?:word|wd|phrase)|secret|api[_ -]?key|access[_ -]?key|auth[_ -]?token|private[_ -]?key|token)"
     r"['\"]?\s{0,2}(?:[:=]|is)\s{0,2}['\"`]?)(?P<value>[\w+/=.!@#$%^&*~-]{8,128})"
 )
 _CALLED = ("passw", "passph", "secret", "key", "token")
-_PATTERNS = [(what, hint, re.compile(pattern)) for what, hint, pattern in _KINDS]
+_PATTERNS = [
+    (what, hint, re.compile(pattern))
+    for what, hint, pattern in (re.split(" {2,}", line) for line in _KINDS.strip().splitlines())
+]
 _DUMMY = re.compile(
     r"(?i)example|your|x{4}|\*{3}|\.{3}|1234567890?ab|<|abcdef|redacted|placeholder|dummy|REPLACE|0{8}|_here|^(?:password|passwd|pass|secret|pwd)\d*$"
 )
 _ONLY_CALLED = "something called a password, key or token"
 _BITS = 3.0  # of entropy a character from which a given value is random: words of a language have below 3
-
-
-def look(row: Row) -> Iterator[Hit]:
-    """One Hit a row; what is only called a secret is a warning."""
-    for hit in hits(row, find):
-        yield structs.replace(hit, severity="warn") if hit.message.startswith(_ONLY_CALLED) else hit
-
-
-def mend(row: Row) -> dict[str, str]:
-    """Each secret as `REDACTED-…`, the same one for the same secret."""
-    return replaced(row, find, lambda value: f"REDACTED-{digits(value, 8)}")
 
 
 def find(text: str) -> Iterator[tuple[str, str]]:
@@ -104,3 +85,10 @@ def _random(value: str) -> bool:
     return -sum(n / len(value) * math.log2(n / len(value)) for n in counts.values()) >= min(
         _BITS, math.log2(len(value)) - 0.6
     )
+
+
+def _pseudonym(value: str) -> str:
+    return f"REDACTED-{digits(value, 8)}"
+
+
+look, mend = searching(find, _pseudonym, where=lambda row: True, doubtful=[_ONLY_CALLED])
