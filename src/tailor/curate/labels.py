@@ -48,6 +48,26 @@ class Judged(NamedTuple):
     fit: float
 
 
+class Classes(NamedTuple):
+    """The labels of the training rows; all arrays are empty where answers are no labels.
+
+    `first` is a row of each label and `counts` how many rows have it; `own` is the place of the label of each of `rows`.
+    """
+
+    rows: np.ndarray
+    own: np.ndarray
+    first: np.ndarray
+    counts: np.ndarray
+
+
+def classes(corpus: Corpus) -> Classes:
+    """The labels of the training rows."""
+    rows = np.flatnonzero(corpus.asked & corpus.labelled)
+    keys = corpus.answer_key[rows]
+    _, first, own, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+    return Classes(rows, own, rows[first], counts)
+
+
 def judged(corpus: Corpus) -> Judged | None:
     """The labelled rows as others see them, at most SAMPLE taken evenly; None where there is nothing to compare."""
     _, first = np.unique(corpus.row_key, return_index=True)  # copies would vouch for each other

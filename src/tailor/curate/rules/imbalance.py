@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tailor.curate.labels import classes
 from tailor.curate.rules.base import Hit
 
 if TYPE_CHECKING:
@@ -27,15 +28,14 @@ TIMES = 10
 
 def judge(corpus: Corpus) -> Iterator[Hit]:
     """One Hit for all rows; rows of the largest and of the smallest class are named."""
-    rows = np.flatnonzero(corpus.asked)
-    if not corpus.labelled or not len(rows):
+    _, _, first, counts = classes(corpus)
+    if len(counts) < 2:
         return
-    _, first, counts = np.unique(corpus.answer_key[rows], return_index=True, return_counts=True)
     shares = counts / counts.sum()
     effective = float(np.exp(-(shares * np.log(shares)).sum()))
-    if len(counts) < 2 or effective > SPREAD * len(counts) + 0.5 or counts.max() < TIMES * counts.min():
+    if effective > SPREAD * len(counts) + 0.5 or counts.max() < TIMES * counts.min():
         return
-    large, small = corpus.row(rows[first[counts.argmax()]]), corpus.row(rows[first[counts.argmin()]])
+    large, small = corpus.row(first[counts.argmax()]), corpus.row(first[counts.argmin()])
     message = (
         f"{len(counts)} classes spread like {effective:.1f} of equal size: {large.given(30)!r} has "
         f"{counts.max():,} rows, {small.given(30)!r} {counts.min():,}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tailor.curate.labels import named
+from tailor.curate.labels import classes, named
 from tailor.curate.rules.base import Hit
 
 if TYPE_CHECKING:
@@ -28,13 +28,8 @@ USUAL = 20
 
 def judge(corpus: Corpus) -> Iterator[Hit]:
     """One Hit a row."""
-    if not corpus.labelled:
-        return
-    rows = np.flatnonzero(corpus.asked)
-    _, first, label, counts = np.unique(
-        corpus.answer_key[rows], return_index=True, return_inverse=True, return_counts=True
-    )
-    if not len(counts) or np.median(counts[label]) < USUAL or not named(corpus, rows[first]):
+    rows, label, first, counts = classes(corpus)
+    if not len(counts) or np.median(counts[label]) < USUAL or not named(corpus, first):
         return
     for place in np.flatnonzero(counts[label] <= RARE):
         row = corpus.row(rows[place])

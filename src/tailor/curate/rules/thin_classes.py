@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tailor.curate.labels import named
+from tailor.curate.labels import classes, named
 from tailor.curate.rules.base import Hit
 
 if TYPE_CHECKING:
@@ -26,14 +26,11 @@ THIN = 8
 
 def judge(corpus: Corpus) -> Iterator[Hit]:
     """One Hit for all thin classes, with a row of each."""
-    rows = np.flatnonzero(corpus.asked)
-    if not corpus.labelled or not len(rows):
-        return
-    _, first, counts = np.unique(corpus.answer_key[rows], return_index=True, return_counts=True)
+    _, _, first, counts = classes(corpus)
     thin = np.flatnonzero(counts < THIN)
-    if len(thin) and len(counts) > 1 and named(corpus, rows[first]):
+    if len(thin) and len(counts) > 1 and named(corpus, first):
         thin = thin[np.argsort(counts[thin], kind="stable")]
-        told = [f"{corpus.row(rows[first[place]]).given(30)!r} ({counts[place]})" for place in thin[:5]]
+        told = [f"{corpus.row(first[place]).given(30)!r} ({counts[place]})" for place in thin[:5]]
         more = f" and {len(thin) - 5:,} more" if len(thin) > 5 else ""
         message = f"{len(thin):,} of {len(counts):,} classes have fewer than {THIN} rows: {', '.join(told)}{more}"
-        yield Hit(message=message, rows=tuple(int(rows[first[place]]) for place in thin[:10]))
+        yield Hit(message=message, rows=tuple(int(first[place]) for place in thin[:10]))
