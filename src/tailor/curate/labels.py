@@ -51,7 +51,7 @@ class Judged(NamedTuple):
 class Classes(NamedTuple):
     """The labels of the training rows; all arrays are empty where answers are no labels.
 
-    `first` is a row of each label and `counts` how many rows have it; `own` is the place of the label of each of `rows`.
+    `first` is a row of each label, `counts` how many rows have it; `own` is the place of the label of each of `rows`.
     """
 
     rows: np.ndarray
