@@ -74,7 +74,7 @@ class TestRareLabels(RuleContract):
 @pytest.mark.parametrize("size", [40, 20])  # more places than rows, and fewer
 def test_a_row_is_judged_by_a_model_that_has_not_seen_it(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Against fitting the ridge anew without each row."""
-    monkeypatch.setattr(labels, "_SIZE", size)
+    monkeypatch.setattr(labels, "SIZE", size)
     rng = np.random.default_rng(0)
     rows = [np.sort(rng.choice(size, rng.integers(3, 8), replace=False)) for _ in range(30)]
     own = rng.integers(0, 3, 30)

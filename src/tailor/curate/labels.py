@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tailor.curate.corpus import Corpus
 
 SAMPLE = 50_000  # rows that are judged at most: 12 s on one core
-_SIZE = 2048  # places of the hash; 3,072 find 1% more and take twice the time
+SIZE = 2048  # places of the hash; 3,072 find 1% more and take twice the time
 _GRAM = 4  # characters beside words and pairs of words: they carry typos and endings
 _TAIL = 2000  # characters at the end of the prompt that are looked at: what differs between rows stands there
 _RIDGE = 1.0
@@ -72,12 +72,15 @@ def judged(corpus: Corpus) -> Judged | None:
     """The labelled rows as others see them, at most SAMPLE taken evenly; None where there is nothing to compare."""
     _, first = np.unique(corpus.row_key, return_index=True)  # copies would vouch for each other
     rows = np.sort(first[corpus.asked[first]])
-    rows = rows[np.linspace(0, len(rows) - 1, min(SAMPLE, len(rows))).astype(np.intp)]
+    return judged_among(corpus, rows[np.linspace(0, len(rows) - 1, min(SAMPLE, len(rows))).astype(np.intp)])
+
+
+def judged_among(corpus: Corpus, rows: np.ndarray) -> Judged | None:
+    """These rows, at most SAMPLE and no copies of each other, as the others among them see them."""
     _, classes, own = np.unique(corpus.answer_key[rows], return_index=True, return_inverse=True)
     if len(classes) < 2 or len(rows) < 2 * len(classes):
         return None
-    tasks = [(corpus.offset[rows[at : at + _TASK]],) for at in range(0, len(rows), _TASK)]
-    features, counts = (np.concatenate(parts) for parts in zip(*corpus.crew.run(_features, tasks)))
+    features, counts = grams(corpus, rows)
     scores = left_out(features, counts, own)
     place = np.arange(len(rows))
     of_own = scores[place, own]
@@ -108,25 +111,25 @@ def left_out(features: np.ndarray, counts: np.ndarray, own: np.ndarray) -> np.nd
     """
     rows = len(counts)
     ends = np.cumsum(counts)
-    often = np.bincount(features, minlength=_SIZE)
+    often = np.bincount(features, minlength=SIZE)
     rare = np.log((1 + rows) / (1 + often)).astype(np.float32)
 
     def batch(at: int) -> np.ndarray:
         some = slice(at, at + _BATCH)
-        dense = np.zeros((len(counts[some]), _SIZE), np.float32)
+        dense = np.zeros((len(counts[some]), SIZE), np.float32)
         held = features[ends[at] - counts[at] : ends[some][-1]]
         dense[np.repeat(np.arange(len(dense)), counts[some]), held] = rare[held]
         dense /= np.maximum(np.sqrt((dense**2).sum(axis=1, keepdims=True)), 1e-6)
         return dense
 
-    if rows <= _SIZE:  # the same by the products of rows, of which there are fewer than places
+    if rows <= SIZE:  # the same by the products of rows, of which there are fewer than places
         dense = np.concatenate([batch(at) for at in range(0, rows, _BATCH)])
         inverse = np.linalg.inv(dense @ dense.T + np.eye(rows, dtype=np.float32) * np.float32(_RIDGE))
         wanted = np.eye(int(own.max()) + 1, dtype=np.float32)[own]
         exact: np.ndarray = wanted - inverse @ wanted / np.diag(inverse)[:, None]
         return exact
-    gram = np.eye(_SIZE, dtype=np.float32) * np.float32(_RIDGE)
-    wanted = np.zeros((int(own.max()) + 1, _SIZE), np.float32)
+    gram = np.eye(SIZE, dtype=np.float32) * np.float32(_RIDGE)
+    wanted = np.zeros((int(own.max()) + 1, SIZE), np.float32)
     for at in range(0, rows, _BATCH):
         dense = batch(at)
         gram += dense.T @ dense
@@ -143,17 +146,29 @@ def left_out(features: np.ndarray, counts: np.ndarray, own: np.ndarray) -> np.nd
     return scores
 
 
-def _features(spool: Spool, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The hashed n-grams of rows, one row after another, and how many each has."""
+def grams(corpus: Corpus, rows: np.ndarray, *, answers: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """The hashed n-grams of rows, places under SIZE, one row after another, and how many each has; each counts once.
+
+    Those of the end of the prompt, and with `answers` of the beginning of the answer.
+    """
+    tasks = [(corpus.offset[rows[at : at + _TASK]], answers) for at in range(0, len(rows), _TASK)]
+    found = list(corpus.crew.run(_grams, tasks)) or [(np.empty(0, np.uint16), np.empty(0, np.int64))]
+    places, counts = (np.concatenate(parts) for parts in zip(*found))
+    return places, counts
+
+
+def _grams(spool: Spool, offsets: np.ndarray, answers: bool) -> tuple[np.ndarray, np.ndarray]:
     found: list[int] = []
     counts = []
     for offset in offsets.tolist():
-        words = _WORD.findall(Row(spool.example(offset)).prompt[-_TAIL:].lower())
+        row = Row(spool.example(offset))
+        text = f"{row.prompt[-_TAIL:]} {row.answer[:_TAIL]}" if answers else row.prompt[-_TAIL:]
+        words = _WORD.findall(text.lower())
         line = f" {' '.join(words)} "
-        grams = {line[at : at + _GRAM] for at in range(len(line) - _GRAM + 1)}
-        grams.update(f"w {word}" for word in words)
-        grams.update(f"p {a} {b}" for a, b in itertools.pairwise(words))
-        places = {zlib.crc32(gram.encode("utf-8", "surrogatepass")) % _SIZE for gram in grams}
+        pieces = {line[at : at + _GRAM] for at in range(len(line) - _GRAM + 1)}
+        pieces.update(f"w {word}" for word in words)
+        pieces.update(f"p {a} {b}" for a, b in itertools.pairwise(words))
+        places = {zlib.crc32(piece.encode("utf-8", "surrogatepass")) % SIZE for piece in pieces}
         found += sorted(places)
         counts.append(len(places))
     return np.array(found, np.uint16), np.array(counts, np.int64)
