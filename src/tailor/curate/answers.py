@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Any, Literal
+from typing import Literal
 
-import msgspec
-
-from tailor.curate.rows import Row
+from tailor.curate.rows import Row, json_value
 
 Form = Literal["none", "json", "number", "line", "prose"]
 
@@ -17,7 +15,6 @@ SAME_PROSE = 0.5  # F1 of words from which two texts are taken as one answer in 
 _NUMBER = re.compile(r"[$€£¥]?\s*([+-]?\d[\d,]*(?:\.\d+)?|[+-]?\.\d+)\s*(%?)\.?")
 _GIVEN = re.compile(r"####\s*([+-]?[\d,]*\.?\d+)\s*$")
 _WORD = re.compile(r"\w+")
-_decode = msgspec.json.Decoder().decode
 
 
 def form(answer: str) -> Form:
@@ -30,15 +27,6 @@ def form(answer: str) -> Form:
     if len(text) <= LABEL and "\n" not in text:
         return "number" if number(text) is not None else "line"
     return "prose"
-
-
-def json_value(answer: str) -> Any:
-    """The object or list that an answer is as JSON; None where it is none."""
-    try:
-        value = _decode(answer)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError):
-        return None
-    return value if isinstance(value, dict | list) else None
 
 
 def number(answer: str) -> float | None:

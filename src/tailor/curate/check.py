@@ -289,14 +289,18 @@ class _Run:
                 if hit.drop and not self.corpus.against[hit.rows[0]]:
                     todo[hit.rows[0]] = [Repair(rule.code, None)]
         for rule in self.rules:
-            for index in sorted({index for hit in self.hits[rule.code] for index in hit.rows[:1]} if rule.mend else ()):
+            put: dict[int, list[Hit]] = defaultdict(list)
+            for hit in self.hits[rule.code]:
+                if hit.put is not None or (rule.mend and hit.rows):
+                    put[hit.rows[0]].append(hit)
+            for index, hits in sorted(put.items()):
                 steps = todo[index]
                 if self.corpus.against[index] or any(step.texts is None for step in steps):
                     continue
                 row = self.corpus.row(index)
                 for step in steps:
                     row = Row(mended(row.example, step.texts or {}), index)
-                texts = rule.mend(row) if rule.mend else {}
+                texts = (dict(rule.mend(row)) if rule.mend else {}) or _put(row, hits)
                 if texts:
                     steps.append(Repair(rule.code, texts))
         return {self.corpus.source(index): steps for index, steps in sorted(todo.items()) if steps}
@@ -311,6 +315,19 @@ class _Run:
             fix=hit.fix or rule.fix,
             at=hit.at,
         )
+
+
+def _put(row: Row, hits: list[Hit]) -> dict[str, str]:
+    """The texts of the answer in which hits say what to put, whole and repaired."""
+    found = {}
+    for text in {text for role, text in row.texts if role in ("assistant", "text") and text in row.answer}:
+        repaired = text
+        for hit in hits:
+            if hit.put is not None and hit.at and repaired.count(hit.at) == 1:
+                repaired = repaired.replace(hit.at, hit.put)
+        if repaired != text:
+            found[text] = repaired
+    return found
 
 
 def _of_problem(rule: Rule, problem: Problem) -> Finding:

@@ -6,12 +6,15 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 
 from tailor.records import Example, Message, Reasoning, Role, Text, ToolCall, ToolResult
 
 _json = msgspec.json.Encoder(order="sorted").encode
+_decode = msgspec.json.Decoder().decode
+_UNREAD: Any = object()
 
 
 def plain(text: str) -> str:
@@ -25,6 +28,15 @@ def key(*texts: str) -> int:
     """A 64-bit hash of texts, the same on every machine."""
     digest = hashlib.blake2b("\0".join(texts).encode("utf-8", "surrogatepass"), digest_size=8)
     return int.from_bytes(digest.digest(), "little")
+
+
+def json_value(text: str) -> Any:
+    """The object or list that a text is as JSON; None where it is none."""
+    try:
+        value = _decode(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError):
+        return None
+    return value if isinstance(value, dict | list) else None
 
 
 _WORD = re.compile(r"\w+|[()\[\]{}<>=+*/^%&|~@#$\\]")  # brackets and signs are words: expressions live by them
@@ -56,11 +68,15 @@ class Row:
               `text` row); empty for a row that has none
     plain_prompt, plain_answer   the same after `plain`
     whole     all that the row says, every turn, call and result of it, as one text
+    json      the object or list that the answer is as JSON; None where it is none
+    leaves    (key, text) of each text in that object, as `slots.city`; of an answer that is no JSON, ("", answer)
     figures   whether a long number stands in it, digits in groups or not: what has none holds no card, phone or address
     """
 
     __slots__ = (
         "_figures",
+        "_json",
+        "_leaves",
         "_plain_answer",
         "_plain_prompt",
         "_whole",
@@ -86,6 +102,8 @@ class Row:
         self._plain_answer: str | None = None
         self._whole: str | None = None
         self._figures: bool | None = None
+        self._json: Any = _UNREAD
+        self._leaves: list[tuple[str, str]] | None = None
 
     @property
     def plain_prompt(self) -> str:
@@ -110,6 +128,20 @@ class Row:
             else:
                 self._whole = "\n".join([_words(message) for message in self.turns])
         return self._whole
+
+    @property
+    def json(self) -> Any:
+        """The object or list that the answer is; None where it is none."""
+        if self._json is _UNREAD:
+            self._json = json_value(self.answer) if self.answer.lstrip()[:1] in ("{", "[") else None
+        return self._json
+
+    @property
+    def leaves(self) -> list[tuple[str, str]]:
+        """(key, text) of each text in the answer; elements of a list stand under the list's key."""
+        if self._leaves is None:
+            self._leaves = [("", self.answer)] if self.json is None else list(_leaves("", self.json))
+        return self._leaves
 
     @property
     def figures(self) -> bool:
@@ -150,6 +182,17 @@ class Row:
                     yield message.role, part.content
         if self.example.text:
             yield "text", self.example.text
+
+
+def _leaves(path: str, value: Any, depth: int = 0) -> Iterator[tuple[str, str]]:
+    if type(value) is str:
+        yield path, value
+    elif type(value) is dict and depth < 8:
+        for key, item in value.items():
+            yield from _leaves(f"{path}.{key}" if path else key, item, depth + 1)
+    elif type(value) is list and depth < 8:
+        for item in value:
+            yield from _leaves(path, item, depth + 1)
 
 
 def _words(message: Message) -> str:

@@ -64,7 +64,8 @@ class Hit(Struct, frozen=True, kw_only=True):
 
     `rows` are indices into the corpus, the one to look at first; `look` leaves them out. `at` is the piece of the row's
     text where the defect stands, so that the column can be shown. `fix` and `severity` replace the rule's own. With
-    `drop`, `--fix` leaves out the first of `rows`.
+    `drop`, `--fix` leaves out the first of `rows`; with `put` it puts that in the place of `at`, where `at` stands once
+    in the answer.
     """
 
     message: str
@@ -74,6 +75,7 @@ class Hit(Struct, frozen=True, kw_only=True):
     at: str = ""
     severity: Severity | None = None
     drop: bool = False
+    put: str | None = None
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tailor.curate.answers import LABEL, json_value, number
+from tailor.curate.answers import LABEL, number
 from tailor.curate.drift import answered, usual
+from tailor.curate.rows import Row, json_value
 from tailor.curate.rules.base import Hit
 
 if TYPE_CHECKING:
     from tailor.curate.corpus import Corpus
-    from tailor.curate.rows import Row
 
 CODE = "C201"
 SEVERITY = "block"
@@ -32,7 +32,7 @@ def collect(row: Row) -> str | None:
         return None
     text = row.answer.strip()
     if text[0] in "{[":
-        value = json_value(text)
+        value = row.json
         if value is not None and text[0] == "{":
             return "JSON, as asked" if "json" in row.plain_prompt else "a JSON object"
         return "text" if value is None else "a JSON list"

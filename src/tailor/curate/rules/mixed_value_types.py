@@ -7,11 +7,10 @@ refuse the answer, readers without one compare a text with a number.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tailor.curate.drift import json_object, usual
+from tailor.curate.drift import Piece, json_object, odd
 from tailor.curate.rules.base import Hit
 
 if TYPE_CHECKING:
@@ -25,24 +24,15 @@ FIX = "write the value as the type that the others have"
 TYPES = {str: "a text", int: "a number", float: "a number", bool: "true or false", list: "a list", dict: "an object"}
 
 
-def collect(row: Row) -> tuple[tuple[str, str], ...] | None:
-    """(key, type) of each value that is not null."""
+def collect(row: Row) -> tuple[Piece, ...] | None:
+    """The type of each value that is not null."""
     value = json_object(row)
-    return tuple((key, TYPES[type(item)]) for key, item in value.items() if item is not None) if value else None
+    return tuple(Piece(key, TYPES[type(item)]) for key, item in value.items() if item is not None) if value else None
 
 
 def judge(corpus: Corpus) -> Iterator[Hit]:
     """One Hit a value."""
-    rows, objects = corpus.collected.get(CODE, ((), []))
-    under: defaultdict[str, tuple[list[int], list[str]]] = defaultdict(lambda: ([], []))
-    for index, pairs in zip(rows, objects):
-        for key, kind in pairs:
-            under[key][0].append(int(index))
-            under[key][1].append(kind)
-    for key, (indices, kinds) in under.items():
-        wanted = usual(kinds)
-        for index, kind in zip(indices, kinds):
-            if wanted is not None and kind != wanted:
-                row = corpus.row(index)
-                message = f"{key!r} is {kind}, elsewhere {wanted}"
-                yield Hit(message=message, rows=(index,), evidence=row.given(), at=row.answer)
+    for index, key, kind, wanted in odd(corpus, CODE):
+        row = corpus.row(index)
+        message = f"{key!r} is {kind}, elsewhere {wanted}"
+        yield Hit(message=message, rows=(index,), evidence=row.given(), at=row.answer)

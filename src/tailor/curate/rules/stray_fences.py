@@ -12,13 +12,12 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tailor.curate.answers import json_value
 from tailor.curate.drift import answered, usual
+from tailor.curate.rows import Row, json_value
 from tailor.curate.rules.base import Hit
 
 if TYPE_CHECKING:
     from tailor.curate.corpus import Corpus
-    from tailor.curate.rows import Row
 
 CODE = "C207"
 SEVERITY = "warn"

@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tailor.curate.answers import json_value
 from tailor.curate.drift import FEWEST, USUAL, answered
+from tailor.curate.rows import Row, json_value
 from tailor.curate.rules.base import Hit, Severity
 
 if TYPE_CHECKING:
     from tailor.curate.corpus import Corpus
-    from tailor.curate.rows import Row
 
 CODE = "C208"
 SEVERITY = "warn"

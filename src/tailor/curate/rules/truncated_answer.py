@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tailor.curate.answers import json_value
+from tailor.curate.rows import Row, json_value
 from tailor.curate.rules.base import Hit
 
 if TYPE_CHECKING:
     from tailor.curate.corpus import Corpus
-    from tailor.curate.rows import Row
 
 CODE = "Q103"
 SEVERITY = "warn"
