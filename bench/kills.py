@@ -48,7 +48,7 @@ from tailor.worker import story
 
 WRITE = 0.03  # seconds: about what a checkpoint of this model takes
 RESULTS = Path(__file__).with_name("results-kills.json")
-COMPARED = ("adapter/adapter_model.safetensors", "metrics.jsonl", "data/train.jsonl")
+COMPARED = ("adapter/adapter_model.safetensors", "metrics.jsonl", "row_losses.jsonl", "data/train.jsonl")
 PHASES = (
     "reading and rendering",
     "loading the model",

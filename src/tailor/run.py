@@ -4,6 +4,7 @@
     environment.json          versions, git, machine, hashes of data and model
     data/                     train, validation and test rows as Examples; ledger.json
     metrics.jsonl             one line a step or look at the validation rows; no timings, so that reruns are byte-equal
+    row_losses.jsonl          one line a step: what each row in it cost, by its place in data/train.jsonl
     timings.jsonl             the timings
     state.json events.jsonl   what it is doing now; what happened
     checkpoints/ adapter/ model/   during and after training

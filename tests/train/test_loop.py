@@ -29,7 +29,11 @@ def losses(run: Run) -> list[float]:
     return [line["loss"] for line in run.lines("metrics.jsonl") if "loss" in line]
 
 
-def plain_losses(run: Run, folder: Path, steps: int) -> list[float]:
+Table = list[dict[int, tuple[float, float]]]
+"""For each step the rows in it: (mean -log p of a trained token, lowest log p)."""
+
+
+def plain_losses(run: Run, folder: Path, steps: int, table: Table) -> list[float]:
     """Ten lines of plain transformers: every Datum by itself, labels shifted by the model, torch's own AdamW."""
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
     source = Source.open(run, render.load(folder))
@@ -43,6 +47,7 @@ def plain_losses(run: Run, folder: Path, steps: int) -> list[float]:
     )
     found = []
     for step in range(steps):
+        by_row: dict[int, list[torch.Tensor]] = {}
         datums = source.batch(step, how.batch_size)
         total = sum(float(datum.weights.sum()) for datum in datums)
         loss = torch.zeros(())
@@ -50,6 +55,9 @@ def plain_losses(run: Run, folder: Path, steps: int) -> list[float]:
             labels = np.where(datum.weights > 0, datum.ids, -100).astype(np.int64)
             out = model(torch.tensor(datum.ids[None], dtype=torch.int64), labels=torch.tensor(labels[None]))
             loss = loss + out.loss * float((labels[1:] != -100).sum()) / total
+            at = np.flatnonzero(labels[1:] != -100)
+            logprobs = out.logits[0].detach().log_softmax(-1)[at, labels[1:][at]]
+            by_row.setdefault(datum.group, []).append(logprobs)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), how.max_grad_norm)
@@ -57,6 +65,8 @@ def plain_losses(run: Run, folder: Path, steps: int) -> list[float]:
             group["lr"] = how.rate(step)
         optimizer.step()
         found.append(loss.item())
+        every = {row: torch.cat(parts) for row, parts in by_row.items()}
+        table.append({row: (-float(values.mean()), float(values.min())) for row, values in every.items()})
     return found
 
 
@@ -64,10 +74,17 @@ def plain_losses(run: Run, folder: Path, steps: int) -> list[float]:
 def test_losses_are_those_of_a_plain_transformers_loop(make_run: MakeRun, tiny: Path, settings: dict[str, Any]) -> None:
     run = make_run(adapter__type="full", **settings)
     loop.train(run)
-    expected = plain_losses(run, tiny, steps=len(losses(run)))
+    table: Table = []
+    expected = plain_losses(run, tiny, len(losses(run)), table)
     assert len(expected) == 18
     np.testing.assert_allclose(losses(run), expected, rtol=2e-5)
     assert expected[-1] < 0.95 * expected[0]
+    lines = list(run.lines("row_losses.jsonl"))
+    assert [line["step"] for line in lines] == list(range(1, 19))
+    for line, rows in zip(lines, table):
+        assert sorted(line["rows"]) == sorted(rows)
+        np.testing.assert_allclose([rows[row][0] for row in line["rows"]], line["loss"], atol=2e-4)
+        np.testing.assert_allclose([rows[row][1] for row in line["rows"]], line["least"], atol=2e-4)
 
 
 def test_the_record_of_a_run(make_run: MakeRun) -> None:
@@ -103,7 +120,8 @@ def test_a_stopped_run_resumes_to_the_same_bytes(make_run: MakeRun, stop_at: int
     stopped.clear_cancel()
     loop.train(stopped)
 
-    assert (stopped.path / "metrics.jsonl").read_bytes() == (whole.path / "metrics.jsonl").read_bytes()
+    for log in ("metrics.jsonl", "row_losses.jsonl"):
+        assert (stopped.path / log).read_bytes() == (whole.path / log).read_bytes()
     adapter = Path("adapter") / "adapter_model.safetensors"
     assert (stopped.path / adapter).read_bytes() == (whole.path / adapter).read_bytes()
 
@@ -127,7 +145,8 @@ def test_a_damaged_checkpoint_is_passed_over(make_run: MakeRun) -> None:
     newest = run.path / "checkpoints" / "step-00000008" / "trainable.safetensors"
     newest.write_bytes(newest.read_bytes()[:-1])
     loop.train(run)
-    assert (run.path / "metrics.jsonl").read_bytes() == (whole.path / "metrics.jsonl").read_bytes()
+    for log in ("metrics.jsonl", "row_losses.jsonl"):
+        assert (run.path / log).read_bytes() == (whole.path / log).read_bytes()
     assert any(event["event"] == "damaged-checkpoint" for event in run.lines("events.jsonl"))
 
 

@@ -27,7 +27,8 @@ from tailor.errors import RunError
 from tailor.run import Run, to_json
 
 NAME = re.compile(r"step-(\d{8})")
-LOGS = ("metrics.jsonl", "timings.jsonl")
+ROW_LOSSES = "row_losses.jsonl"
+LOGS = ("metrics.jsonl", "timings.jsonl", ROW_LOSSES)
 Parameters = Mapping[str, torch.nn.Parameter]
 
 
@@ -48,8 +49,14 @@ class State(Struct):
     finished: bool = False
     metrics_size: int = 0
     timings_size: int = 0
+    row_losses_size: int = 0
     token_budget: int | None = None
     plan: dict[str, Any] = {}
+
+    @property
+    def log_sizes(self) -> tuple[int, ...]:
+        """Bytes of each of LOGS when this was written."""
+        return self.metrics_size, self.timings_size, self.row_losses_size
 
 
 def save(run: Run, state: State, parameters: Parameters, optimizer: torch.optim.Optimizer, keep_last: int) -> Path:
@@ -62,7 +69,7 @@ def save(run: Run, state: State, parameters: Parameters, optimizer: torch.optim.
     need_space(run.path, sum(t.nbytes for t in [*tensors.values(), *moments.values()]))
     for log in LOGS:
         run.sync(log)  # a checkpoint must not outlive the lines that it counts
-    state.metrics_size, state.timings_size = (run.size(log) for log in LOGS)
+    state.metrics_size, state.timings_size, state.row_losses_size = map(run.size, LOGS)
     target = _path(run, state.step)
     with replaced(target) as staged:
         save_file(tensors, staged / "trainable.safetensors")
@@ -115,8 +122,8 @@ def resume(
             )
     for path in passed:
         shutil.rmtree(path, ignore_errors=True)
-    run.cut("metrics.jsonl", state.metrics_size)
-    run.cut("timings.jsonl", state.timings_size)
+    for log, size in zip(LOGS, state.log_sizes):
+        run.cut(log, size)
     return state
 
 
@@ -214,7 +221,7 @@ def _fault(run: Run, path: Path) -> str:
     if not _intact(path):
         return "its files are not as they were written"
     state = _state(path)
-    if any(run.size(log) < size for log, size in zip(LOGS, (state.metrics_size, state.timings_size))):
+    if any(run.size(log) < size for log, size in zip(LOGS, state.log_sizes)):
         return "the run's log is shorter than it was then"
     if state.best_step not in (0, state.step) and not _intact(_path(run, state.best_step)):
         return f"the checkpoint of step {state.best_step:,}, the best by then, is gone or damaged"

@@ -77,7 +77,7 @@ def train(
             losses, norm = _fitting(run, step, state, say, step.gradients, datums, keep)
             _require_numbers(run, state.step + 1, losses.loss, norm, rate)
             optimizer.step()
-            watch.stepped(losses.loss, norm, rate, datums, losses.named)
+            watch.stepped(losses.loss, norm, rate, datums, losses.named, losses.rows)
 
             better = False
             if watch.look_due(len(source.train)):

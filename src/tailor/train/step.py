@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 
 from tailor.errors import ResourceError
@@ -24,10 +25,15 @@ Means = dict[str, torch.Tensor]
 
 @dataclass
 class Losses:
-    """What a step or a look came to: the terms of the loss, and what the method measures beside them."""
+    """What a step or a look came to: the terms of the loss, and what the method measures beside them.
+
+    `rows` has for each Example of a step what its answer cost: (sum of -log p, its targets, the lowest log p). Answers
+    that are judged against one another (chosen, rejected) have no cost of their own and are left out.
+    """
 
     terms: dict[str, float] = field(default_factory=dict)
     statistics: dict[str, float] = field(default_factory=dict)
+    rows: dict[int, tuple[float, int, float]] = field(default_factory=dict)
 
     @property
     def loss(self) -> float:
@@ -44,6 +50,21 @@ class Losses:
         for total, part in ((self.terms, terms), (self.statistics, statistics)):
             for name, value in part.items():
                 total[name] = total.get(name, 0.0) + value.item()
+
+    def see(self, logprobs: torch.Tensor, tree: Tree) -> None:
+        """Counts one Tree's part of its rows. Comes after `add`, which has waited for the device already."""
+        if any(datum.label for datum in tree.datums):
+            return
+        groups = np.array([datum.group for datum in tree.datums])[tree.targets.datums]
+        rows, at = np.unique(groups, return_inverse=True)
+        values = logprobs.float().cpu().numpy().astype(np.float64)
+        least = np.zeros(len(rows))  # of values that are never above 0
+        with np.errstate(invalid="ignore"):  # a loss that is no number stops the run by itself
+            np.minimum.at(least, at, values)
+        parts = zip(rows.tolist(), np.bincount(at, -values).tolist(), np.bincount(at).tolist(), least.tolist())
+        for row, nll, count, low in parts:
+            before = self.rows.get(row, (0.0, 0, 0.0))
+            self.rows[row] = (before[0] + nll, before[1] + count, min(before[2], low))
 
 
 class Step:
@@ -76,9 +97,10 @@ class Step:
         units = self.method.units(datums)
         losses = Losses()
         for tree in self.plant(datums):
-            terms, statistics = self._means(tree, units)
+            terms, statistics, values = self._means(tree, units)
             torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
             losses.add(terms, statistics)
+            losses.see(values, tree)
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.max_grad_norm)
         return losses, norm.item()
 
@@ -92,7 +114,8 @@ class Step:
         losses = Losses()
         for done, tree in enumerate(trees):
             progress("validation loss", done, len(trees))
-            losses.add(*self._means(tree, units))
+            terms, statistics, _ = self._means(tree, units)
+            losses.add(terms, statistics)
         progress("validation loss", len(trees), len(trees))
         return losses
 
@@ -117,8 +140,9 @@ class Step:
         """The micro-batches of a step."""
         return plant(datums, self.token_budget, share=self.share, whole=self.method.whole_groups)
 
-    def _means(self, tree: Tree, units: Mapping[str, float]) -> tuple[Means, Means]:
-        """What `tree` contributes to the loss's terms and to the statistics: sums over the units of the whole."""
+    def _means(self, tree: Tree, units: Mapping[str, float]) -> tuple[Means, Means, torch.Tensor]:
+        """What `tree` contributes to the loss's terms and to the statistics, sums over the units of the whole; and the
+        log-probs of its targets."""
         with self.loaded.autocast():
             values = logprobs(self.loaded.model, tree, reference=self.reference, again=self.again)
         terms = self.method.loss(values, tree)
@@ -126,4 +150,5 @@ class Step:
         return (
             {name: terms[name] / units[name] for name in sorted(terms)},
             {name: statistics[name] / units[name] for name in sorted(statistics)},
+            values.detach(),
         )

@@ -22,7 +22,7 @@ from tailor.config import TrainConfig
 from tailor.errors import RunError
 from tailor.records import Datum
 from tailor.run import Run
-from tailor.train.checkpoint import State
+from tailor.train.checkpoint import ROW_LOSSES, State
 from tailor.train.optim import Plan
 
 MOST_LOOKS = 16  # more do not find a better step, and each costs time
@@ -91,15 +91,23 @@ class Watch:
         return self.state.finished or self.state.step >= self.plan.steps
 
     def stepped(
-        self, loss: float, norm: float, rate: float, datums: Sequence[Datum], named: Mapping[str, float]
+        self,
+        loss: float,
+        norm: float,
+        rate: float,
+        datums: Sequence[Datum],
+        named: Mapping[str, float],
+        rows: Mapping[int, tuple[float, int, float]],
     ) -> None:
-        """Counts and records a finished step; `named` is what is logged beside the loss."""
+        """Counts and records a finished step; `named` is what is logged beside the loss, `rows` what each one cost."""
         self.state.step += 1
         self.state.tokens += sum(datum.trained for datum in datums)
         if not self.judged:
             self.state.best_step = self.state.step
         self.loss = loss
         self.run.append("metrics.jsonl", {**self._position(), "loss": loss, **named, "grad_norm": norm, "lr": rate})
+        if rows:
+            self.run.append(ROW_LOSSES, _by_row(self.state.step, rows))
         now = time.perf_counter()
         tokens = sum(len(datum) for datum in datums)
         self.recent.append((now - self.last, tokens))
@@ -179,6 +187,16 @@ class Watch:
     def _position(self) -> dict[str, Any]:
         epoch = self.state.step * self.plan.epochs / self.plan.steps
         return {"step": self.state.step, "epoch": round(epoch, 4), "tokens": self.state.tokens}
+
+
+def _by_row(step: int, rows: Mapping[int, tuple[float, int, float]]) -> dict[str, Any]:
+    """Mean -log p of a token and the lowest log p of each row, before the step was taken; in nats."""
+    return {
+        "step": step,
+        "rows": list(rows),
+        "loss": [round(nll / count, 4) for nll, count, _ in rows.values()],
+        "least": [round(least, 4) for _, _, least in rows.values()],
+    }
 
 
 def looks_every(config: TrainConfig, plan: Plan, rows: int) -> int:
