@@ -47,6 +47,13 @@ def softmaxes(dtype: torch.dtype) -> Any:
     return scores, lse[:, :, :4], kept, dp
 
 
+def long_softmax(dtype: torch.dtype) -> Any:
+    """More places than fit on the stack, and a number of them that ends within a vector."""
+    first, last = torch.tensor([[3, 0]], dtype=torch.int32), torch.tensor([[5000, 5007]], dtype=torch.int32)
+    scores = randn(1, 1, 2, 5007, dtype=dtype) * 3
+    return passes.softmax_(scores, first, last, 0.7), scores
+
+
 def moves(dtype: torch.dtype) -> Any:
     x = randn(9, 6 * 4, dtype=dtype)[:, 4:].view(9, 5, 4)
     rows = torch.tensor([[0, 3, 3], [8, 1, 1]])
@@ -75,7 +82,12 @@ CASES: dict[str, Callable[[torch.dtype], Any]] = {
     "rotate after norm": lambda t: rotations(t, randn(8) + 2),
     "swiglu": lambda t: passes.swiglu(randn(9, 66, dtype=t) * 8),
     "swiglu backward": lambda t: passes.swiglu_backward(randn(9, 66, dtype=t) * 8, randn(9, 33, dtype=t)),
+    "swiglu of large gates": lambda t: passes.swiglu(torch.tensor([[-1e4, -100, -88, 90, 1e4, 2, 2, 2, 2, 2]], dtype=t)),
+    "swiglu backward of large gates": lambda t: passes.swiglu_backward(
+        torch.tensor([[-1e4, -100, -88, 90, 1e4, 2, 2, 2, 2, 2]], dtype=t), randn(1, 5, dtype=t)
+    ),
     "softmax": softmaxes,
+    "softmax of long rows": long_softmax,
     "moves": moves,
     "probabilities": chances,
 }
@@ -140,3 +152,13 @@ def test_rotation_is_that_of_transformers() -> None:
     dw = passes.rotate_backward(dy, x.detach(), norm.weight.detach(), scale, cos, sin, out, True)
     torch.testing.assert_close(out, x.grad)
     torch.testing.assert_close(dw, norm.weight.grad)
+
+
+@pytest.mark.skipif(native.library() is None, reason="no C compiler here")
+@pytest.mark.parametrize("dtype", [FP32, BF16])
+def test_compiled_passes_hand_nan_on(dtype: torch.dtype) -> None:
+    """A run that has gone wrong must look so."""
+    gates = torch.full((1, 64), torch.nan, dtype=dtype)
+    assert passes.swiglu(gates).isnan().all()
+    assert passes.norm(gates, torch.ones(64), 1e-6, dtype)[0].isnan().all()
+    assert passes.probabilities_(gates.clone()).isnan().all()

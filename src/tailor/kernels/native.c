@@ -4,6 +4,9 @@
    `elementwise.py` and are what these are tested against. Matrices are row-major; strides count elements. Work is
    divided by rows or columns, so that sums never depend on the number of threads.
 
+   Vectors are GNU C's, sixteen numbers each, which GCC and Clang turn into what the processor has. Rows of another
+   length end in a part of a vector: its missing numbers are read as zeros and not written.
+
    The file includes itself once for each pair of types: X is what the residual stream is stored in, Y what matrix
    products take and give. Passes that never see the residual stream are made where both are the same. */
 
@@ -13,53 +16,124 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
 
 typedef uint16_t bf16;
 typedef int64_t i64;
+typedef float vec __attribute__((vector_size(64)));
+typedef int32_t ints __attribute__((vector_size(64)));
+typedef uint32_t bits __attribute__((vector_size(64)));
+typedef uint16_t halves __attribute__((vector_size(32)));
 
-static inline float get_bf16(bf16 v) {
-    union { uint32_t u; float f; } c = { (uint32_t)v << 16 };
-    return c.f;
+#define WIDE 16
+
+/* What GNU C has no word for, or no short one. `larger` gives b where one of them is NaN. */
+#ifdef __AVX512F__
+static inline vec widened(halves h) { return (vec)_mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)h), 16); }
+static inline vec larger(vec a, vec b) { return (vec)_mm512_max_ps((__m512)a, (__m512)b); }
+static inline vec times_power_of_two(vec a, vec n) { return (vec)_mm512_scalef_ps((__m512)a, (__m512)n); }
+static inline vec rough_inverse(vec a) { return (vec)_mm512_rcp14_ps((__m512)a); }
+#else
+static inline vec widened(halves h) { return (vec)(__builtin_convertvector(h, bits) << 16); }
+static inline vec larger(vec a, vec b) { ints m = a > b; return (vec)(((ints)a & m) | ((ints)b & ~m)); }
+static inline vec times_power_of_two(vec a, vec n) {
+    return a * (vec)((__builtin_convertvector(n, ints) + 127) << 23);
+}
+static inline vec rough_inverse(vec a) {
+    vec y = (vec)(0x7ef311c3 - (bits)a); /* within 12%; each of Newton's steps squares that */
+    y = y * (2.0f - a * y);
+    return y * (2.0f - a * y);
+}
+#endif
+
+static inline vec load_float(const float *p, i64 left) {
+    vec v = {0};
+    if (left >= WIDE) memcpy(&v, p, sizeof v);
+    else for (i64 j = 0; j < left; j++) v[j] = p[j];
+    return v;
 }
 
-static inline bf16 put_bf16(float v) { /* to nearest even, as PyTorch rounds; infinities stay, NaN stays NaN */
-    union { float f; uint32_t u; } c = { v };
-    uint32_t rounded = (c.u + 0x7fff + ((c.u >> 16) & 1)) >> 16;
-    return (bf16)((c.u & 0x7fffffff) > 0x7f800000 ? 0x7fc0 : rounded);
+static inline void store_float(float *p, i64 left, vec v) {
+    if (left >= WIDE) memcpy(p, &v, sizeof v);
+    else for (i64 j = 0; j < left; j++) p[j] = v[j];
 }
 
-static inline float get_float(float v) { return v; }
-static inline float put_float(float v) { return v; }
+static inline vec load_bf16(const bf16 *p, i64 left) {
+    halves h = {0};
+    if (left >= WIDE) memcpy(&h, p, sizeof h);
+    else for (i64 j = 0; j < left; j++) h[j] = p[j];
+    return widened(h);
+}
 
-/* exp to 2 units in the last place for x <= 88: 2^n times a polynomial (Cephes, S. Moshier), free of branches so that
-   loops over it become vector code everywhere. */
-static inline float expo(float x) {
-    x = x < -87.0f ? -87.0f : x;
-    float n = nearbyintf(x * 1.44269504088896341f);
-    float r = x - n * 0.693359375f + n * 2.12194440e-4f;
-    float p = 1.9875691500e-4f;
-    p = p * r + 1.3981999507e-3f;
+static inline void store_bf16(bf16 *p, i64 left, vec v) { /* to nearest even, as PyTorch rounds; NaN stays NaN */
+#ifdef __AVX512BF16__
+    halves h = (halves)_mm512_cvtneps_pbh((__m512)v);
+#else
+    bits u = (bits)v, nan = (bits)((u & 0x7fffffff) > 0x7f800000);
+    bits rounded = (u + 0x7fff + ((u >> 16) & 1)) >> 16;
+    halves h = __builtin_convertvector((rounded & ~nan) | (nan & 0x7fc0), halves);
+#endif
+    if (left >= WIDE) memcpy(p, &h, sizeof h);
+    else for (i64 j = 0; j < left; j++) p[j] = h[j];
+}
+
+static inline vec all(float v) { return (vec){0} + v; }
+
+/* Sum and maximum of a vector's numbers, halves upon halves. */
+#define FOLD(name, with)                                                             \
+    static inline float name(vec v) {                                                \
+        float a[WIDE];                                                               \
+        memcpy(a, &v, sizeof v);                                                     \
+        for (i64 n = WIDE / 2; n; n /= 2)                                            \
+            for (i64 j = 0; j < n; j++) a[j] = with(a[j], a[j + n]);                 \
+        return a[0];                                                                 \
+    }
+#define PLUS(a, b) ((a) + (b))
+#define MORE(a, b) ((a) > (b) ? (a) : (b))
+FOLD(total, PLUS)
+FOLD(largest, MORE)
+
+/* v where row places j .. j + 15 lie in [lo, hi), else `other`. */
+static inline vec inside(vec v, i64 j, i64 lo, i64 hi, float other) {
+    if (j >= lo && j + WIDE <= hi) return v;
+    ints at = (ints){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} + (int32_t)j;
+    ints in = (at >= (int32_t)lo) & (at < (int32_t)hi);
+    return (vec)(((ints)v & in) | ((ints)all(other) & ~in));
+}
+
+/* exp to 2 units in the last place for x <= 88: 2^n times a polynomial (Cephes, S. Moshier). Adding 1.5 * 2^23 rounds
+   to a whole number. */
+static inline vec expo(vec x) {
+    x = larger(all(-87.0f), x);
+    vec n = (x * 1.44269504088896341f + 12582912.0f) - 12582912.0f;
+    vec r = x - n * 0.693359375f + n * 2.12194440e-4f;
+    vec p = r * 1.9875691500e-4f + 1.3981999507e-3f;
     p = p * r + 8.3334519073e-3f;
     p = p * r + 4.1665795894e-2f;
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * r * r + r + 1.0f;
-    union { int32_t i; float f; } scale = { ((int32_t)n + 127) << 23 };
-    return p * scale.f;
+    return times_power_of_two(p, n);
 }
 
-static inline float sigmoid(float x) { return 1.0f / (1.0f + expo(-x)); }
+/* 1 / (1 + exp(-x)), without a division, which would cost as much as the rest; from x = -80 down it is 1.8e-35. */
+static inline vec sigmoid(vec x) {
+    vec d = expo(-larger(all(-80.0f), x)) + 1.0f, y = rough_inverse(d);
+    return y * (2.0f - d * y);
+}
 
 #define JOIN3(a, b, c) a##_##b##_##c
 #define NAMED3(a, b, c) JOIN3(a, b, c)
 #define FN(name) NAMED3(name, X, Y) /* norm_float_bf16 */
 #define JOIN2(a, b) a##_##b
 #define NAMED2(a, b) JOIN2(a, b)
-#define GET(t) NAMED2(get, t)
-#define PUT(t) NAMED2(put, t)
+#define LOAD(t) NAMED2(load, t)
+#define STORE(t) NAMED2(store, t)
 #define ONE(name) NAMED2(name, Y) /* swiglu_bf16 */
 #define PARALLEL _Pragma("omp parallel for num_threads(threads) schedule(static) if(threads > 1)")
-#define SIMD _Pragma("omp simd")
+#define EACH(j, d) for (i64 j = 0; j < (d); j += WIDE)
 #define LONG 4096
 
 #define X float
@@ -85,12 +159,13 @@ void FN(norm)(const X *x, const float *w, Y *y, float *scale, i64 n, i64 d, floa
     for (i64 i = 0; i < n; i++) {
         const X *a = x + i * d;
         Y *b = y + i * d;
-        float sum = 0;
-        _Pragma("omp simd reduction(+ : sum)")
-        for (i64 j = 0; j < d; j++) sum += GET(X)(a[j]) * GET(X)(a[j]);
-        float s = scale[i] = 1.0f / sqrtf(sum / d + eps);
-        SIMD
-        for (i64 j = 0; j < d; j++) b[j] = PUT(Y)(GET(X)(a[j]) * s * w[j]);
+        vec sum = {0};
+        EACH(j, d) {
+            vec v = LOAD(X)(a + j, d - j);
+            sum += v * v;
+        }
+        float s = scale[i] = 1.0f / sqrtf(total(sum) / d + eps);
+        EACH(j, d) STORE(Y)(b + j, d - j, LOAD(X)(a + j, d - j) * s * load_float(w + j, d - j));
     }
 }
 
@@ -99,39 +174,26 @@ void FN(norm_backward)(const Y *dy, const X *x, const float *w, const float *sca
                        int threads) {
     PARALLEL
     for (i64 i = 0; i < n; i++) {
-        const X *a = x + i * d;
+        const X *a = x + i * d, *p = past + i * d;
         const Y *g = dy + i * d;
-        float s = scale[i], dot = 0;
-        _Pragma("omp simd reduction(+ : dot)")
-        for (i64 j = 0; j < d; j++) dot += GET(Y)(g[j]) * w[j] * GET(X)(a[j]);
-        float c = dot * s * s / d;
         X *b = dx + i * d;
-        if (past) {
-            const X *p = past + i * d;
-            SIMD
-            for (i64 j = 0; j < d; j++)
-                b[j] = PUT(X)(GET(X)(p[j]) + s * (GET(Y)(g[j]) * w[j] - GET(X)(a[j]) * c));
-        } else {
-            SIMD
-            for (i64 j = 0; j < d; j++) b[j] = PUT(X)(s * (GET(Y)(g[j]) * w[j] - GET(X)(a[j]) * c));
+        vec sum = {0};
+        EACH(j, d) sum += LOAD(Y)(g + j, d - j) * load_float(w + j, d - j) * LOAD(X)(a + j, d - j);
+        float s = scale[i], c = total(sum) * s * s / d;
+        EACH(j, d) {
+            vec v = (LOAD(Y)(g + j, d - j) * load_float(w + j, d - j) - LOAD(X)(a + j, d - j) * c) * s;
+            STORE(X)(b + j, d - j, past ? v + LOAD(X)(p + j, d - j) : v);
         }
     }
 }
 
 /* dw = sum over rows of dy * x * scale, each thread a block of columns. */
 void FN(norm_weight)(const Y *dy, const X *x, const float *scale, float *dw, i64 n, i64 d, int threads) {
-    i64 block = 64, blocks = (d + block - 1) / block;
     PARALLEL
-    for (i64 k = 0; k < blocks; k++) {
-        i64 from = k * block, to = from + block < d ? from + block : d;
-        for (i64 j = from; j < to; j++) dw[j] = 0;
-        for (i64 i = 0; i < n; i++) {
-            const X *a = x + i * d;
-            const Y *g = dy + i * d;
-            float s = scale[i];
-            SIMD
-            for (i64 j = from; j < to; j++) dw[j] += GET(Y)(g[j]) * GET(X)(a[j]) * s;
-        }
+    EACH(j, d) {
+        vec sum = {0};
+        for (i64 i = 0; i < n; i++) sum += LOAD(Y)(dy + i * d + j, d - j) * LOAD(X)(x + i * d + j, d - j) * scale[i];
+        store_float(dw + j, d - j, sum);
     }
 }
 
@@ -145,30 +207,30 @@ void ONE(rotate)(const Y *x, i64 from, const float *w, float eps, const float *c
     i64 half = d / 2;
     PARALLEL
     for (i64 i = 0; i < n; i++) {
-        const float *restrict c = cosine + i * d, *restrict s = sine + i * d;
+        const float *c = cosine + i * d, *s = sine + i * d;
         for (i64 h = 0; h < heads; h++) {
-            const Y *restrict a = x + i * from + h * d;
-            Y *restrict b = y + (i * heads + h) * d;
-            float left[512], right[512], r = 1.0f;
+            const Y *a = x + i * from + h * d;
+            Y *b = y + (i * heads + h) * d;
+            float r = 1.0f;
             if (w) {
-                float sum = 0;
-                _Pragma("omp simd reduction(+ : sum)")
-                for (i64 j = 0; j < d; j++) sum += GET(Y)(a[j]) * GET(Y)(a[j]);
-                r = scale[i * heads + h] = 1.0f / sqrtf(sum / d + eps);
-                SIMD
-                for (i64 j = 0; j < half; j++) left[j] = GET(Y)(a[j]) * r * w[j];
-                SIMD
-                for (i64 j = 0; j < half; j++) right[j] = GET(Y)(a[j + half]) * r * w[j + half];
-            } else {
-                SIMD
-                for (i64 j = 0; j < half; j++) left[j] = GET(Y)(a[j]);
-                SIMD
-                for (i64 j = 0; j < half; j++) right[j] = GET(Y)(a[j + half]);
+                vec sum = {0};
+                EACH(j, d) {
+                    vec v = LOAD(Y)(a + j, d - j);
+                    sum += v * v;
+                }
+                r = scale[i * heads + h] = 1.0f / sqrtf(total(sum) / d + eps);
             }
-            SIMD
-            for (i64 j = 0; j < half; j++) b[j] = PUT(Y)(left[j] * c[j] - right[j] * s[j]);
-            SIMD
-            for (i64 j = 0; j < half; j++) b[j + half] = PUT(Y)(right[j] * c[j] + left[j] * s[j]);
+            EACH(j, half) {
+                i64 k = half - j;
+                vec left = LOAD(Y)(a + j, k), right = LOAD(Y)(a + half + j, k);
+                if (w) {
+                    left *= load_float(w + j, k) * r;
+                    right *= load_float(w + half + j, k) * r;
+                }
+                vec cos = load_float(c + j, k), sin = load_float(s + j, k);
+                STORE(Y)(b + j, k, left * cos - right * sin);
+                STORE(Y)(b + half + j, k, right * cos + left * sin);
+            }
         }
     }
 }
@@ -181,37 +243,36 @@ void ONE(rotate_backward)(const float *dy, const Y *x, i64 from, const float *w,
     i64 half = d / 2, share = (n + blocks - 1) / blocks;
     PARALLEL
     for (i64 block = 0; block < blocks; block++) {
-        float total[1024];
-        memset(total, 0, d * sizeof(float));
+        float *sums = dw ? dw + block * d : 0;
+        if (sums) memset(sums, 0, d * sizeof(float));
         for (i64 i = block * share; i < n && i < (block + 1) * share; i++) {
-            const float *restrict c = cosine + i * d, *restrict s = sine + i * d;
+            const float *c = cosine + i * d, *s = sine + i * d;
             for (i64 h = 0; h < heads; h++) {
-                const float *restrict g = dy + (i * heads + h) * d;
-                const Y *restrict a = x + i * from + h * d;
-                Y *restrict b = dx + i * to + h * d;
-                float v[1024];
-                SIMD
-                for (i64 j = 0; j < half; j++) v[j] = g[j] * c[j] + g[j + half] * s[j];
-                SIMD
-                for (i64 j = 0; j < half; j++) v[j + half] = g[j + half] * c[j] - g[j] * s[j];
-                if (!w) {
-                    SIMD
-                    for (i64 j = 0; j < d; j++) b[j] = PUT(Y)(v[j]);
-                    continue;
+                const float *g = dy + (i * heads + h) * d;
+                const Y *a = x + i * from + h * d;
+                Y *b = dx + i * to + h * d;
+                float v[LONG], r = w ? scale[i * heads + h] : 1.0f;
+                vec dot = {0};
+                EACH(j, half) {
+                    i64 k = half - j;
+                    vec left = load_float(g + j, k), right = load_float(g + half + j, k);
+                    vec cos = load_float(c + j, k), sin = load_float(s + j, k);
+                    store_float(v + j, k, left * cos + right * sin);
+                    store_float(v + half + j, k, right * cos - left * sin);
                 }
-                float r = scale[i * heads + h], dot = 0;
-                if (dw) {
-                    SIMD
-                    for (i64 j = 0; j < d; j++) total[j] += v[j] * GET(Y)(a[j]) * r;
+                if (w) EACH(j, d) {
+                    vec t = load_float(v + j, d - j) * LOAD(Y)(a + j, d - j);
+                    dot += t * load_float(w + j, d - j);
+                    if (sums) store_float(sums + j, d - j, load_float(sums + j, d - j) + t * r);
                 }
-                _Pragma("omp simd reduction(+ : dot)")
-                for (i64 j = 0; j < d; j++) dot += v[j] * w[j] * GET(Y)(a[j]);
-                float mean = dot * r * r / d;
-                SIMD
-                for (i64 j = 0; j < d; j++) b[j] = PUT(Y)(r * (v[j] * w[j] - GET(Y)(a[j]) * mean));
+                float mean = total(dot) * r * r / d;
+                EACH(j, d) {
+                    vec t = load_float(v + j, d - j);
+                    if (w) t = (t * load_float(w + j, d - j) - LOAD(Y)(a + j, d - j) * mean) * r;
+                    STORE(Y)(b + j, d - j, t);
+                }
             }
         }
-        if (dw) memcpy(dw + block * d, total, d * sizeof(float));
     }
 }
 
@@ -220,11 +281,9 @@ void ONE(swiglu)(const Y *x, Y *y, i64 n, i64 d, int threads) {
     PARALLEL
     for (i64 i = 0; i < n; i++) {
         const Y *g = x + i * 2 * d, *u = g + d;
-        Y *b = y + i * d;
-        SIMD
-        for (i64 j = 0; j < d; j++) {
-            float a = GET(Y)(g[j]);
-            b[j] = PUT(Y)(a * sigmoid(a) * GET(Y)(u[j]));
+        EACH(j, d) {
+            vec a = LOAD(Y)(g + j, d - j);
+            STORE(Y)(y + i * d + j, d - j, a * sigmoid(a) * LOAD(Y)(u + j, d - j));
         }
     }
 }
@@ -234,11 +293,10 @@ void ONE(swiglu_backward)(const Y *x, const Y *dy, Y *dx, i64 n, i64 d, int thre
     for (i64 i = 0; i < n; i++) {
         const Y *g = x + i * 2 * d, *u = g + d, *e = dy + i * d;
         Y *dg = dx + i * 2 * d, *du = dg + d;
-        SIMD
-        for (i64 j = 0; j < d; j++) {
-            float a = GET(Y)(g[j]), s = sigmoid(a), t = GET(Y)(e[j]);
-            dg[j] = PUT(Y)(t * GET(Y)(u[j]) * s * (1.0f + a * (1.0f - s)));
-            du[j] = PUT(Y)(t * a * s);
+        EACH(j, d) {
+            vec a = LOAD(Y)(g + j, d - j), s = sigmoid(a), t = LOAD(Y)(e + j, d - j);
+            STORE(Y)(dg + j, d - j, t * LOAD(Y)(u + j, d - j) * s * (a * (1.0f - s) + 1.0f));
+            STORE(Y)(du + j, d - j, t * a * s);
         }
     }
 }
@@ -250,25 +308,24 @@ void ONE(softmax)(Y *x, const int32_t *first, const int32_t *last, float *lse, f
     PARALLEL
     for (i64 row = 0; row < b * m; row++) {
         i64 at = (row / m / heads) * q + row % m % q;
-        i64 lo = first[at], hi = last[at];
+        i64 lo = first[at], hi = last[at], from = lo / WIDE * WIDE, j;
         Y *a = x + row * k;
-        float most = -INFINITY, sum = 0;
-        _Pragma("omp simd reduction(max : most)")
-        for (i64 j = lo; j < hi; j++) most = GET(Y)(a[j]) > most ? GET(Y)(a[j]) : most;
-        most *= factor;
-        float e[LONG];
-        i64 held = hi - lo < LONG ? hi - lo : LONG; /* the rest is computed again */
-        _Pragma("omp simd reduction(+ : sum)")
-        for (i64 j = 0; j < held; j++) sum += e[j] = expo(GET(Y)(a[j + lo]) * factor - most);
-        _Pragma("omp simd reduction(+ : sum)")
-        for (i64 j = lo + held; j < hi; j++) sum += expo(GET(Y)(a[j]) * factor - most);
-        float total = lse[row] = most + logf(sum), part = 1.0f / sum;
-        memset(a, 0, lo * sizeof(Y));
-        SIMD
-        for (i64 j = 0; j < held; j++) a[j + lo] = PUT(Y)(e[j] * part);
-        SIMD
-        for (i64 j = lo + held; j < hi; j++) a[j] = PUT(Y)(expo(GET(Y)(a[j]) * factor - total));
-        memset(a + hi, 0, (k - hi) * sizeof(Y));
+        vec most = all(-INFINITY), sum = {0};
+        for (j = from; j < hi; j += WIDE) most = larger(inside(LOAD(Y)(a + j, k - j), j, lo, hi, -INFINITY), most);
+        float top = largest(most) * factor, e[LONG]; /* what does not fit is computed again */
+        for (j = from; j < hi; j += WIDE) {
+            vec v = inside(expo(LOAD(Y)(a + j, k - j) * factor - top), j, lo, hi, 0);
+            if (j - from < LONG) store_float(e + j - from, WIDE, v);
+            sum += v;
+        }
+        float all_of_it = total(sum), part = 1.0f / all_of_it, last_of_it = lse[row] = top + logf(all_of_it);
+        memset(a, 0, (from < k ? from : k) * sizeof(Y));
+        for (j = from; j < hi; j += WIDE) {
+            vec v = j - from < LONG ? load_float(e + j - from, WIDE) * part
+                                    : inside(expo(LOAD(Y)(a + j, k - j) * factor - last_of_it), j, lo, hi, 0);
+            STORE(Y)(a + j, k - j, v);
+        }
+        if (j < k) memset(a + j, 0, (k - j) * sizeof(Y));
     }
 }
 
@@ -278,21 +335,24 @@ void ONE(softmax_backward)(Y *x, Y *dp, const int32_t *first, const int32_t *las
     PARALLEL
     for (i64 row = 0; row < b * m; row++) {
         i64 at = (row / m / heads) * q + row % m % q;
-        i64 lo = first[at], hi = last[at];
+        i64 lo = first[at], hi = last[at], from = lo / WIDE * WIDE, j;
         Y *a = x + row * k, *g = dp + row * k;
-        float total = lse[row], dot = 0;
-        memset(a, 0, lo * sizeof(Y));
-        memset(g, 0, lo * sizeof(Y));
-        _Pragma("omp simd reduction(+ : dot)")
-        for (i64 j = lo; j < hi; j++) {
-            float p = expo(GET(Y)(a[j]) * factor - total);
-            a[j] = PUT(Y)(p);
-            dot += p * GET(Y)(g[j]);
+        float known = lse[row];
+        vec sum = {0};
+        memset(a, 0, from * sizeof(Y));
+        memset(g, 0, from * sizeof(Y));
+        for (j = from; j < hi; j += WIDE) {
+            vec p = inside(expo(LOAD(Y)(a + j, k - j) * factor - known), j, lo, hi, 0);
+            sum += p * LOAD(Y)(g + j, k - j);
+            STORE(Y)(a + j, k - j, p);
         }
-        SIMD
-        for (i64 j = lo; j < hi; j++) g[j] = PUT(Y)(GET(Y)(a[j]) * (GET(Y)(g[j]) - dot) * factor);
-        memset(a + hi, 0, (k - hi) * sizeof(Y));
-        memset(g + hi, 0, (k - hi) * sizeof(Y));
+        float dot = total(sum);
+        for (j = from; j < hi; j += WIDE)
+            STORE(Y)(g + j, k - j, LOAD(Y)(a + j, k - j) * (LOAD(Y)(g + j, k - j) - dot) * factor);
+        if (j < k) {
+            memset(a + j, 0, (k - j) * sizeof(Y));
+            memset(g + j, 0, (k - j) * sizeof(Y));
+        }
     }
 }
 
@@ -328,8 +388,7 @@ void ONE(scatter)(const Y *x, const i64 *rows, const i64 *used, float *y, i64 b,
             for (i64 j = 0; j < used[i]; j++) {
                 const Y *a = x + ((i * heads + h) * k + j) * d;
                 float *out = y + (rows[i * k + j] * heads + h) * d;
-                SIMD
-                for (i64 c = 0; c < d; c++) out[c] += GET(Y)(a[c]);
+                EACH(c, d) store_float(out + c, d - c, load_float(out + c, d - c) + LOAD(Y)(a + c, d - c));
             }
 }
 
@@ -338,14 +397,12 @@ void ONE(probabilities)(Y *x, float *lse, i64 n, i64 v, int threads) {
     PARALLEL
     for (i64 i = 0; i < n; i++) {
         Y *a = x + i * v;
-        float most = -INFINITY, sum = 0;
-        _Pragma("omp simd reduction(max : most)")
-        for (i64 j = 0; j < v; j++) most = GET(Y)(a[j]) > most ? GET(Y)(a[j]) : most;
-        _Pragma("omp simd reduction(+ : sum)")
-        for (i64 j = 0; j < v; j++) sum += expo(GET(Y)(a[j]) - most);
-        float total = lse[i] = most + logf(sum);
-        SIMD
-        for (i64 j = 0; j < v; j++) a[j] = PUT(Y)(expo(GET(Y)(a[j]) - total));
+        vec most = all(-INFINITY), sum = {0};
+        EACH(j, v) most = larger(inside(LOAD(Y)(a + j, v - j), j, 0, v, -INFINITY), most);
+        float top = largest(most);
+        EACH(j, v) sum += inside(expo(LOAD(Y)(a + j, v - j) - top), j, 0, v, 0);
+        float known = lse[i] = top + logf(total(sum));
+        EACH(j, v) STORE(Y)(a + j, v - j, expo(LOAD(Y)(a + j, v - j) - known));
     }
 }
 
