@@ -41,11 +41,7 @@ static inline vec larger(vec a, vec b) { ints m = a > b; return (vec)(((ints)a &
 static inline vec times_power_of_two(vec a, vec n) {
     return a * (vec)((__builtin_convertvector(n, ints) + 127) << 23);
 }
-static inline vec rough_inverse(vec a) {
-    vec y = (vec)(0x7ef311c3 - (bits)a); /* within 12%; each of Newton's steps squares that */
-    y = y * (2.0f - a * y);
-    return y * (2.0f - a * y);
-}
+static inline vec rough_inverse(vec a) { return 1.0f / a; }
 #endif
 
 static inline vec load_float(const float *p, i64 left) {
@@ -118,7 +114,7 @@ static inline vec expo(vec x) {
     return times_power_of_two(p, n);
 }
 
-/* 1 / (1 + exp(-x)), without a division, which would cost as much as the rest; from x = -80 down it is 1.8e-35. */
+/* 1 / (1 + exp(-x)), without a division where that would cost as much as the rest; from x = -80 down it is 1.8e-35. */
 static inline vec sigmoid(vec x) {
     vec d = expo(-larger(all(-80.0f), x)) + 1.0f, y = rough_inverse(d);
     return y * (2.0f - d * y);
