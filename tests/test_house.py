@@ -29,6 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "environment": set(),
     "examples": GROUND,
     "formats": GROUND,
+    "documents": GROUND,
     "curate": GROUND,
     "render": GROUND,
     "methods": GROUND,

@@ -191,6 +191,9 @@ def _choose(head: Sequence[Record], options: Options) -> Choice | None:
         if options.group is not None:
             used = (options.group, options.group.split(".")[0])
             choice.unused = tuple(key for key in choice.unused if key not in used)
+        elif any(_its_document(row) is not None for row in rows):
+            choice.unused = tuple(key for key in choice.unused if key not in ("source", "group"))
+            choice.reason += "; rows of one document stay on one side of a split"
         return choice
     except Malformed as error:
         problem = first.problem(error)
@@ -222,8 +225,9 @@ class _Builder:
             if other or (other is None and self._is_other(row, keys, choice)):
                 raise self._other(keys, record, choice)
             example = choice.format.example(choice.renamed(row), Source(reading.name, record.line))
-            if self.options.group is not None:
-                example = msgspec.structs.replace(example, group=_group(row, self.options.group))
+            group = _its_document(row) if self.options.group is None else _group(row, self.options.group)
+            if group is not None:
+                example = msgspec.structs.replace(example, group=group)
             if example.kind == "prompt":
                 self._unanswered(row, record, choice)
             elif not reading.answered:
@@ -310,6 +314,15 @@ def _member(row: Row, key: str) -> Any:
             return _MISSING
         value = value[step]
     return value
+
+
+def _its_document(row: Row) -> str | None:
+    """The document that a row was made from, where it names one as `tailor documents` does; None elsewhere."""
+    source = row.get("source")
+    if not isinstance(source, dict) or not isinstance(source.get("file"), str):
+        return None
+    group = row.get("group")
+    return group if isinstance(group, str) else str(source["file"])
 
 
 def _group(row: Row, key: str) -> str | None:

@@ -6,7 +6,6 @@ import contextlib
 import csv
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -167,8 +166,7 @@ def _is_prose(name: str) -> bool:
 
 def parquet_records(path: Path) -> Iterator[TableRecord]:
     """The rows of a Parquet file, a batch at a time; rows are numbered from 1."""
-    import pyarrow  # heavy, and needed for this container alone
-    from pyarrow import parquet
+    from pyarrow import parquet  # heavy, and needed for this container alone
 
     try:
         with parquet.ParquetFile(path) as file:
@@ -177,7 +175,7 @@ def parquet_records(path: Path) -> Iterator[TableRecord]:
                 for row in batch.to_pylist():
                     number += 1
                     yield TableRecord(str(path), number, {name: _cell(value) for name, value in row.items()})
-    except (pyarrow.ArrowException, UnicodeDecodeError) as error:
+    except Exception as error:  # a damaged file may hold anything, such as dates of no calendar
         raise Unreadable(str(path), f"the Parquet file is damaged: {error}", "write it again") from None
 
 
@@ -187,7 +185,6 @@ def parquet_records(path: Path) -> Iterator[TableRecord]:
 def xlsx_records(path: Path, mapped: Sequence[str], note: list[str]) -> Iterator[TableRecord]:
     """The rows of the first sheet that has any; `note` is told which, where there are several."""
     import openpyxl  # heavy, and needed for this container alone
-    from openpyxl.utils.exceptions import InvalidFileException
 
     _refuse_bomb(path)
     try:
@@ -201,7 +198,9 @@ def xlsx_records(path: Path, mapped: Sequence[str], note: list[str]) -> Iterator
                     note.append(f"only sheet {sheet.title!r} of {len(book.worksheets)}")
                 yield from _sheet(str(path), rows, named, mapped)
                 return
-    except (zipfile.BadZipFile, zlib.error, InvalidFileException, SyntaxError, KeyError, ValueError) as error:
+    except Unreadable:
+        raise
+    except Exception as error:  # openpyxl calls its classes with whatever attributes the XML has
         raise Unreadable(str(path), f"not an XLSX workbook: {error}", "save it again as .xlsx, or as .csv") from None
 
 
