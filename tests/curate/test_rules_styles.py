@@ -120,6 +120,155 @@ class TestMixedNumberStyles(RuleContract):
     }
 
 
+HOUSES = [
+    pair(f"name[The Mill {n}], area[riverside]", f"The Mill {n} is a pub by the river, and it is not for families.")
+    for n in range(40)
+]
+
+
+class TestMixedRegister(RuleContract):
+    name = "mixed-register"
+    fires = {
+        "case": (
+            [
+                *HOUSES,
+                pair("a", "the mill is a pub by the river."),
+                pair("b", "THE MILL IS A PUB BY THE RIVER."),
+                pair("c", "The Mill Is A Pub By The River."),
+            ],
+            {41, 42, 43},
+        ),
+        "tone": (
+            [
+                *HOUSES,
+                pair("a", "Yo, the Mill is a pub by the river, and it is not for families lol."),
+                pair("b", "We hereby wish to inform you that the Mill is a pub by the river."),
+                pair("c", "The Mill is a pub by the river, and it is not for families \U0001f600"),
+            ],
+            {41, 42, 43},
+        ),
+        "address": (
+            [
+                pair(f"Frage {n}", f"Bitte schicken Sie uns die Nummer {n} und den Beleg, wenn es geht.")
+                for n in range(30)
+            ]
+            + [pair("Frage", "Bitte schick uns die Nummer und den Beleg, wenn du es kannst.")],
+            {31},
+        ),
+    }
+    silent = {
+        "sums, code, lists and names have no case": [
+            *HOUSES,
+            pair("a", "300 seconds is equal to 5 minutes."),
+            pair("b", "search('the newest of the world cups')"),
+            pair("c", "Amanda, James, John, Maria, Peter, Ann"),
+            pair("d", '"jump" can be classified as a verb.'),
+            pair("e", "{{PERSON}} {{STREET}} {{CITY}} {{CODE}} {{STATE}} {{TITLE}}"),
+        ],
+        "U is a number here, and <3> another": [
+            *HOUSES,
+            pair("a", "Let U = 17 <<3*3=9>>9 be the number of them, then U > 3."),
+        ],
+        "as it was asked": [*HOUSES, pair("yo dude, the mill?", "Yo, the Mill is a pub by the river lol.")],
+        "words to sort": [pair(f"sort {n}", f"apple bread corn dates eggs {'fish' * (n % 2)}") for n in range(30)],
+        "labels": [pair(f"q {n}", "the card is lost") for n in range(30)] + [pair("q", "THE CARD IS LOST")] * 2,
+    }
+
+
+class TestMixedMarkdown(RuleContract):
+    name = "mixed-markdown"
+    fires = {
+        "among plain answers": (
+            [
+                *HOUSES,
+                pair("a", "The **Mill** is a pub by the river, and it is not for families."),
+                pair("b", "## The Mill\nIt is a pub by the river, and it is not for families."),
+                pair("c", "`The Mill is a pub by the river, and it is not for families.`"),
+                pair("d", "The [Mill](https://mill.example) is a pub by the river."),
+            ],
+            {41, 42, 43, 44},
+        ),
+        "labels": ([pair(f"q {n}", "card_lost") for n in range(30)] + [pair("q", "**card_lost**")], {31}),
+        "plain among bold": (
+            [pair(f"q {n}", f"**Mill {n}** is a pub by the river.") for n in range(30)]
+            + [pair("q", "Mill 9 is a pub by the river.")],
+            {31},
+        ),
+    }
+    silent = {
+        "powers, globs and negative results": [
+            *HOUSES,
+            pair("a", "The hypotenuse of it is python('math.sqrt((3**2) + (4**2))')."),
+            pair("b", "The files are shell('ls *.txt') and shell('ls *.md') as it is."),
+            pair("c", "The mean of the four is -30 / 3 = -10 degrees.\n#### -10"),
+        ],
+        "code that is spoken of": [*HOUSES, pair("a", "Here is what the `df` command says about the disks of it.")],
+        "it was asked for": [*HOUSES, pair("Give the name in bold.", "The **Mill** is a pub by the river, as it is.")],
+        "an assistant answers everything": [
+            pair(f"q {n}", "word " * (n * n % 400) + ("\n## Title\ntext" if n % 9 == 0 else "end")) for n in range(60)
+        ],
+    }
+
+
+class TestMixedUnits(RuleContract):
+    name = "mixed-units"
+    fires = {
+        "under a key": (
+            [*BILLS, *(pair("b", bill(1, load=load)) for load in ("9 lb", "4kg", "4 kilograms", "4", "4000 g"))],
+            {41, 42, 43, 44, 45},
+        ),
+        "in text": (
+            [pair(f"q {n}", f"The town lies {n + 20} km from the sea.") for n in range(30)]
+            + [pair("q", "The town lies 31 miles from the sea."), pair("q", "The town lies 31 kilometres off.")],
+            {31, 32},
+        ),
+    }
+    silent = {
+        "grams among kilograms, in text": [
+            *[pair(f"q {n}", f"It weighs {n + 2} kg.") for n in range(30)],
+            pair("q", "It weighs 20 g."),
+        ],
+        "as the question has it": [
+            *[pair(f"walk of {n} km", f"It is {n + 20} km.") for n in range(30)],
+            pair("walk of 9 miles", "It is 9 miles."),
+        ],
+        "in and m are words": [*[pair(f"q {n}", f"{n + 2} cm") for n in range(30)], pair("q", "3 in ten of them")],
+    }
+
+
+def listed(mark: str, number: int) -> str:
+    """A list of three."""
+    return "\n".join(f"{mark.replace('1', str(at))} thing {number} {at}" for at in (1, 2, 3))
+
+
+class TestMixedBullets(RuleContract):
+    name = "mixed-bullets"
+    fires = {
+        "marks": (
+            [pair(f"q {n}", listed("-", n)) for n in range(30)]
+            + [pair("q", listed("*", 1)), pair("q", listed("•", 1))],
+            {31, 32},
+        ),
+        "numbers": (
+            [pair(f"q {n}", listed("1.", n)) for n in range(30)] + [pair("q", listed("1)", 1))],
+            {31},
+        ),
+        "another kind": ([pair(f"q {n}", listed("1.", n)) for n in range(30)] + [pair("q", listed("-", 1))], {31}),
+    }
+    silent = {
+        "speakers and options": [
+            *[pair(f"q {n}", listed("1.", n)) for n in range(30)],
+            pair("q", "A: Hey there!\nB: Hello.\nA: How are you?"),
+            pair("q", "a) one\nb) two\nc) three"),
+        ],
+        "items within items": [
+            *[pair(f"q {n}", listed("-", n)) for n in range(30)],
+            pair("q", "- one\n  * of it\n  * of it\n- two"),
+        ],
+        "now lists, now steps": [pair(f"q {n}", listed("1." if n % 2 else "-", n)) for n in range(60)],
+    }
+
+
 def test_a_style_is_repaired_where_only_one_thing_can_be_meant(tmp_path: Path) -> None:
     odd = [
         pair("b", bill(1, day="March 4, 2024", due="1001.50")),

@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+import numpy as np
+
 from tailor.curate.rows import Row
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ T = TypeVar("T", bound=Hashable)
 
 USUAL = 0.8  # share from which a form is what the data means; at 10% of drift it stands well above
 FEWEST = 20  # rows: fewer show no habit
+CLOSE = 0.5
 
 
 def usual(seen: Sequence[T]) -> T | None:
@@ -80,3 +83,15 @@ def odd(corpus: Corpus, code: str, same: Callable[[Iterable[str]], Mapping[str, 
         for index, (_, style, copied), resolved in zip(indices, pieces, styles):
             if resolved != wanted and not (copied and copies):
                 yield Odd(index, slot, style, wanted)
+
+
+def one_make(corpus: Corpus, rows: Sequence[int] | np.ndarray) -> bool:
+    """Whether the answers of rows are of one make: their lengths lie close together, as one task has them.
+
+    The median deviation of the log of the length is 0.1 to 0.4 where one thing is asked for, 0.6 and more where an
+    assistant answers everything.
+    """
+    if len(rows) < FEWEST:
+        return False
+    lengths = np.log(np.maximum(corpus.answer_chars[np.asarray(rows)], 1))
+    return bool(np.median(np.abs(lengths - np.median(lengths))) <= CLOSE)
