@@ -88,6 +88,24 @@ class CheckConfig(Settings):
     """Findings of one rule that are printed; the rest is counted."""
 
 
+class CurateConfig(Settings):
+    """Which rows `tailor curate` keeps."""
+
+    keep: int | str | None = None
+    """How many rows are chosen of those that are left, as a number or as a share of all (`200`, `10%`); all of them
+    where not given."""
+    by: str = "facility"  # beats random and longest at equal size: design/010
+    """Name of a file in `curate/selectors/`: how they are chosen."""
+    contradictions: Literal["majority", "drop", "ask"] = "majority"  # several annotators who agree are worth a vote
+    """Same question, different answers. majority: the answer that most rows give stays, of a tie none; drop: all rows
+    of the question leave; ask: you are asked."""
+    doubt: float | Literal["auto", "off"] = "auto"
+    """A row leaves where a model of all other rows gives another label this much more than the row's own; scores are
+    about 0 to 1. auto: 0.1 where few are to be kept, else 0.2: right rows that are left out in error are missed there."""
+    leave_out: tuple[str, ...] = ()
+    """Codes, beginnings of codes or names of rules whose rows are left out beside those of severity block."""
+
+
 class AdapterConfig(Settings):
     """What is trained; names as PEFT uses them."""
 
@@ -206,6 +224,7 @@ class RunConfig(Settings):
     model: ModelConfig = ModelConfig()
     data: DataConfig = DataConfig()
     check: CheckConfig = CheckConfig()
+    curate: CurateConfig = CurateConfig()
     method: dict[str, Any] = Field(default_factory=lambda: {"type": "auto"})
     """auto: the one for the kind of the rows (`methods/base.py`), put into the run's settings once they are read."""
     adapter: AdapterConfig = AdapterConfig()

@@ -41,6 +41,10 @@ Instructions = Annotated[
     str | None, typer.Option("--instructions", help="System prompt of the prompted arms: text, @file or auto.")
 ]
 Assign = Annotated[list[str] | None, typer.Option("--set", help="Any setting of a recipe: --set optim.epochs=3")]
+Group = Annotated[
+    str | None, typer.Option("--group", help="Key of the rows that says what they share: customer, document.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Write over files that are there already; never over DATA.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, everything else on stderr.")]
 
 SETTINGS = {
@@ -52,6 +56,12 @@ SETTINGS = {
     "over_length": "data.over_length",
     "select": "check.select",
     "ignore": "check.ignore",
+    "group": "data.group",
+    "keep": "curate.keep",
+    "by": "curate.by",
+    "contradictions": "curate.contradictions",
+    "doubt": "curate.doubt",
+    "leave_out": "curate.leave_out",
     "model": "model.name",
     "method": "method.type",
     "adapter": "adapter.type",

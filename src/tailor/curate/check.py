@@ -85,6 +85,17 @@ def check(
         return run.report(began, repair=repair)
 
 
+def inspected(
+    rows: Iterable[Example], against: Iterable[Example], settings: CheckConfig, stack: ExitStack, *, workers: int = 1
+) -> tuple[Corpus, dict[str, list[Hit]], dict[Source, list[Repair]]]:
+    """What `check` reports, uncapped, for those who go on from there: the columns, all hits by code, all repairs."""
+    crew = workshop(workers, stack)
+    run = _Run(chosen(settings.select, settings.ignore), Corpus(settings, crew.spool, crew))
+    run.read([(rows, False), (against, True)])
+    run.judge(quiet)
+    return run.corpus, run.hits, run.repairs()
+
+
 def collected(rows: Iterable[Example | Problem], settings: CheckConfig, stack: ExitStack, workers: int = 1) -> Corpus:
     """The rows as a Corpus, before any rule has looked at them: for what is chosen by the same columns."""
     crew = workshop(workers, stack)
@@ -277,11 +288,11 @@ class _Run:
             if hits or told:
                 counts[rule.code] = len(hits) + len(problems[rule.code])
         findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
-        repairs = self._repairs() if repair else {}
+        repairs = self.repairs() if repair else {}
         rows = len(self.corpus) + self.malformed
         return Report(rows, time.perf_counter() - began, findings, counts, dict(self.timing), repairs)
 
-    def _repairs(self) -> dict[Source, list[Repair]]:
+    def repairs(self) -> dict[Source, list[Repair]]:
         """Rule by rule; the next rule sees the row as the last one left it. Held-out rows are left as they are."""
         todo: dict[int, list[Repair]] = defaultdict(list)
         for rule in self.rules:

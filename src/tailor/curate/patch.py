@@ -148,15 +148,19 @@ def _drop(file: BinaryIO, span: Span, rule: str, start: int, end: int) -> Step:
 
 
 def _change(file: BinaryIO, span: Span, layout: Layout, todo: Sequence[Repair]) -> list[Step]:
-    steps = []
-    raw = _read(file, span.start, span.end).decode() if todo else ""
+    raw = _read(file, span.start, span.end) if todo else b""
+    return [Step(span.line, rule, span.start, old, new) for rule, old, new in changes(raw, layout, todo)]
+
+
+def changes(raw: bytes, layout: Layout, todo: Sequence[Repair]) -> Iterator[tuple[str, bytes, bytes]]:
+    """(rule, the row before, the row after) of each repair that changes the bytes of the row `raw`."""
+    replace = _in_table if layout.kind == "table" else _in_json
+    before = raw.decode() if todo else ""
     for repair in todo:
-        replace = _in_table if layout.kind == "table" else _in_json
-        after = replace(raw, repair.texts or {}, layout.delimiter)
-        if after != raw:
-            steps.append(Step(span.line, repair.rule, span.start, raw.encode(), after.encode()))
-            raw = after
-    return steps
+        after = replace(before, repair.texts or {}, layout.delimiter)
+        if after != before:
+            yield repair.rule, before.encode(), after.encode()
+            before = after
 
 
 def _in_json(raw: str, texts: Mapping[str, str], _: str) -> str:

@@ -70,14 +70,16 @@ def split(
     eval: EvalConfig,
     ledger: Ledger,
     held_out: bool = True,
+    lasting: bool = False,
 ) -> Splits:
     """Divide rows so that no prompt and no group stands on two sides; see the head of this file.
 
     `validation` and `test` are rows of files given for them, or empty; without `held_out` no test rows are set aside,
-    for training that is not followed by a measurement. Sets `ledger.train`, `validation` and `test` to the sides'
-    sizes (with folds, to those of the training on all rows that follows them) and adds the rows that leave;
-    `ledger.rows_in` is the reader's. Raises DataError where nothing is left to train on or to hold out, ConfigError
-    where the shares leave nothing.
+    for training that is not followed by a measurement. A `lasting` split is one of files: few rows are divided as many
+    are, validation rows are not capped, and a `data.validation_share` of 0 sets none aside. Sets `ledger.train`,
+    `validation` and `test` to the sides' sizes (with folds, to those of the training on all rows that follows them) and
+    adds the rows that leave; `ledger.rows_in` is the reader's. Raises DataError where nothing is left to train on or to
+    hold out, ConfigError where the shares leave nothing.
     """
     if data.test_share + data.validation_share >= 1:
         raise ConfigError(
@@ -87,9 +89,9 @@ def split(
     if not train:
         raise DataError("there are no rows to train on")
     result = Splits(list(train), list(validation), list(test))
-    with_folds = held_out and not test and len(train) < FOLDS_UNDER
+    with_folds = held_out and not lasting and not test and len(train) < FOLDS_UNDER
     if held_out and not test and not with_folds:
-        leave = 1 if validation else 2  # units: one to train on, one to validate
+        leave = 1 if validation or not data.validation_share else 2  # units: one to train on, one to validate
         result.train, result.test = _set_aside(train, data.test_share, lambda place: place, leave=leave)
         result.notes.append(_set_aside_note("test", result.test, train, f"{data.test_share:.0%}"))
     _drop_shared(result, "test", ledger)
@@ -100,12 +102,12 @@ def split(
             f"{len(result.train):,} rows are too few to set test rows aside: "
             f"{len(result.folds)} folds, every row held out once"
         )
-    if not validation:
+    if not validation and data.validation_share:
         before = result.train
         result.train, result.validation = _set_aside(
-            before, data.validation_share, lambda place: 1 - place, most=data.max_validation
+            before, data.validation_share, lambda place: 1 - place, most=None if lasting else data.max_validation
         )
-        wanted = f"{data.validation_share:.0%}, at most {data.max_validation:,}"
+        wanted = f"{data.validation_share:.0%}" + ("" if lasting else f", at most {data.max_validation:,}")
         result.notes.append(_set_aside_note("validation", result.validation, before, wanted))
         _drop_shared(result, "validation", ledger)
     if not result.train:
@@ -293,10 +295,11 @@ def _label_notes(result: Splits) -> list[str]:
         return []
     every = set(labels)
     notes = []
-    for name in ("train", "validation", "test"):
+    sides = [name for name in ("train", "validation", "test") if getattr(result, name)]
+    for name in sides:
         rows: Iterable[Example] = getattr(result, name)
         missing = sorted(every - {example.answer.strip() for example in rows})
         if missing:
             shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
             notes.append(f"{len(missing):,} of {len(every):,} labels have no {name} row: {shown}")
-    return notes or [f"each of the {len(every):,} labels stands in train, validation and test"]
+    return notes or [f"each of the {len(every):,} labels stands in {', '.join(sides[:-1])} and {sides[-1]}"]
