@@ -191,7 +191,8 @@ class DenseLayer(torch.autograd.Function):
 
 def _forward(layer: Layer, x: Tensor, rows: Rows) -> tuple[Tensor, tuple[Tensor | None, ...]]:
     """The layer, and what its backward pass reads beside x."""
-    normed, scale = passes.norm(x, layer.before.wide(), layer.before.eps, layer.dtype)
+    room = layer.bundle(layer.q, layer.k, layer.v).room if rows.kept is None else 0
+    normed, scale = passes.norm(x, layer.before.wide(), layer.before.eps, layer.dtype, room)
     raw, inner_q, inner_kv = _project(layer, rows, normed)
     turned = _turn(layer, rows, raw)
     heads, sums = attend(turned.query, turned.key, raw.value, rows.batches, layer.factor)
@@ -199,8 +200,9 @@ def _forward(layer: Layer, x: Tensor, rows: Rows) -> tuple[Tensor, tuple[Tensor 
     y, inner_o = layer.bundle(layer.o).forward(mixed)
     middle = (x if rows.kept is None else x[rows.kept]) + y
 
-    normed, scale_between = passes.norm(middle, layer.between.wide(), layer.between.eps, layer.dtype)
-    wide, inner_wide = layer.bundle(layer.gate, layer.up).forward(normed)
+    gate_up = layer.bundle(layer.gate, layer.up)
+    normed, scale_between = passes.norm(middle, layer.between.wide(), layer.between.eps, layer.dtype, gate_up.room)
+    wide, inner_wide = gate_up.forward(normed)
     y, inner_down = layer.bundle(layer.down).forward(passes.swiglu(wide))
     inner = (inner_q, inner_kv, inner_o, inner_wide, inner_down)
     return middle + y, (scale, raw.q, raw.kv, mixed, middle, scale_between, wide, *inner, *sums)

@@ -30,15 +30,20 @@ def _paired(stream: Tensor, dtype: torch.dtype) -> bool:
     return _compiled(stream) and (dtype == stream.dtype or (stream.dtype, dtype) == (torch.float32, torch.bfloat16))
 
 
-def norm(x: Tensor, weight: Tensor, eps: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """(x / rms(x) * weight as `dtype` [n, d], 1 / rms fp32 [n]) (Zhang & Sennrich 2019); weight is fp32 [d]."""
+def norm(x: Tensor, weight: Tensor, eps: float, dtype: torch.dtype, room: int = 0) -> tuple[Tensor, Tensor]:
+    """(x / rms(x) * weight as `dtype` [n, d], 1 / rms fp32 [n]) (Zhang & Sennrich 2019); weight is fp32 [d].
+
+    `room` leaves so many numbers free behind each row, for `linear.Bundle.forward`.
+    """
+    n, d = x.shape
+    y = torch.empty(n, d + room, dtype=dtype, device=x.device)[:, :d]
     if _paired(x, dtype):
-        y, scale = torch.empty(x.shape, dtype=dtype), torch.empty(len(x))
-        native.call(f"norm_{NAMES[x.dtype]}_{NAMES[dtype]}", x, weight, y, scale, len(x), x.shape[1], eps)
+        scale = torch.empty(n)
+        native.call(f"norm_{NAMES[x.dtype]}_{NAMES[dtype]}", x, weight, y, y.stride(0), scale, n, d, eps)
         return y, scale
     wide = x.float()
     scale = (wide.square().mean(-1) + eps).rsqrt()
-    return (wide * scale[:, None] * weight).to(dtype), scale
+    return y.copy_(wide * scale[:, None] * weight), scale
 
 
 def norm_backward(dy: Tensor, x: Tensor, weight: Tensor, scale: Tensor, past: Tensor | None) -> Tensor:

@@ -149,12 +149,12 @@ static inline vec sigmoid(vec x) {
 
 #else
 
-/* y = x / rms(x) * w over rows of d; scale [n] keeps 1 / rms. */
-void FN(norm)(const X *x, const float *w, Y *y, float *scale, i64 n, i64 d, float eps, int threads) {
+/* y = x / rms(x) * w over rows of d; rows of y are `to` apart; scale [n] keeps 1 / rms. */
+void FN(norm)(const X *x, const float *w, Y *y, i64 to, float *scale, i64 n, i64 d, float eps, int threads) {
     PARALLEL
     for (i64 i = 0; i < n; i++) {
         const X *a = x + i * d;
-        Y *b = y + i * d;
+        Y *b = y + i * to;
         vec sum = {0};
         EACH(j, d) {
             vec v = LOAD(X)(a + j, d - j);
