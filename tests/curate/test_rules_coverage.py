@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from tailor.testing.rules import RuleContract, pair
 
 WORDS = ("kettle", "invoice", "garage", "paint", "harbour", "voucher", "screw", "colleague", "lamp", "driver")
@@ -17,8 +21,15 @@ class TestTooFewRows(RuleContract):
     fires = {
         "49": ([pair(f"q {n}", "a") for n in range(49)], {1}),
         "copies": ([pair(f"q {n % 9}", "a") for n in range(90)], {1}),
+        "few to measure with": ([pair(f"q {n}", "a") for n in range(199)], {1}),
     }
-    silent = {"50": [pair(f"q {n}", "a") for n in range(50)]}
+    silent = {"200": [pair(f"q {n}", "a") for n in range(200)]}
+
+    @pytest.mark.parametrize(("rows", "severity"), [(9, "block"), (10, "warn"), (49, "warn"), (50, "inform")])
+    def test_how_few_decides_how_loud(self, rows: int, severity: str, tmp_path: Path) -> None:
+        (finding,) = self.report([pair(f"q {n}", "a") for n in range(rows)], tmp_path).findings
+        assert finding.severity == severity
+        assert ("few-shot and retrieval first" in finding.message) == (rows < 50)
 
 
 class TestImbalance(RuleContract):
@@ -62,4 +73,22 @@ class TestLittleVariety(RuleContract):
     silent = {
         "questions of their own": [pair(f"{WORDS[n % 10]} and {WORDS[n // 10]}?", "Look again.") for n in range(60)],
         "several answers are meant": [pair(f"fact {n % 10}", f"text {n} is one of many") for n in range(60)],
+    }
+
+
+class TestOneTemplate(RuleContract):
+    name = "one-template"
+    fires = {
+        "a sentence with other words put in": (
+            [pair(f"Please write a short poem about a {WORDS[n % 10]} and a {WORDS[n // 10]}", "…") for n in range(60)],
+            {1},
+        )
+    }
+    silent = {
+        "a short instruction before a text": [
+            pair(f"Classify this ticket: {' '.join(WORDS[(n * k + n // 10) % 10] for k in range(1, 7))}", "late")
+            for n in range(60)
+        ],
+        "questions of their own": [pair(f"{WORDS[n % 10]} and {WORDS[n // 10]}?", "Look again.") for n in range(60)],
+        "one question": [pair("Please write a short poem about a kettle", f"text {n}") for n in range(60)],
     }

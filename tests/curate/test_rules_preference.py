@@ -14,6 +14,11 @@ def choice(prompt: str, chosen: str, rejected: str) -> dict[str, Any]:
     return {"prompt": prompt, "chosen": chosen, "rejected": rejected}
 
 
+APART = [
+    choice(f"where is {n}", LONG, f"Look it up at the door of house {n}, please.") for n in range(12)
+]  # they differ clearly
+
+
 def rated(prompt: str, answer: str, good: bool) -> dict[str, Any]:
     """A rated row."""
     return pair(prompt, answer, label=good)
@@ -78,4 +83,95 @@ class TestAnswerNotInOptions(RuleContract):
         "no options": [pair("Which letter follows F?", "G")],
         "one of them": [pair("When?\n(A) now\n(B) never", "b"), pair("When?\na) now\nb) never", "(A)")],
         "a list with gaps is no list of options": [pair("(A) here, see (D)\n(D) there", "C")],
+    }
+
+
+class TestNearTie(RuleContract):
+    name = "near-tie"
+    fires = {
+        "punctuation": ([choice("q", "Here it is: [50, 40].", "Here it is: [50, 40]"), choice("r", "a", "b")], {1}),
+        "a word of twenty where pairs differ clearly": (
+            [
+                choice("q", f"{LONG} So come on a Tuesday, not before.", f"{LONG} So come on a Tuesday, not earlier."),
+                *APART,
+            ],
+            {1},
+        ),
+    }
+    silent = {
+        "pairs that teach a word each": [
+            choice(f"q {n}", f"{LONG} At {n}.", f"{LONG} Look, at {n}.") for n in range(20)
+        ],
+        "a short answer": [choice("q", "He is a certified genius.", "He is a genius."), *APART],
+        "another number": [
+            choice("q", f"{LONG} That makes 18 days a year.", f"{LONG} That makes 19 days a year."),
+            *APART,
+        ],
+        "a negation": [choice("q", f"{LONG} You can come.", f"{LONG} You cannot come."), *APART],
+        "a name left out": [choice("q", f"{LONG} Ask Ana for the key.", f"{LONG} Ask for the key."), *APART],
+        "equal": [choice("q", "Yes.", "yes."), *APART],
+        "another sign": [choice("q", "a + b", "a - b"), choice("q", "f(x)", "f[x]")],
+    }
+
+
+class TestPromptInAnswer(RuleContract):
+    name = "prompt-in-answer"
+    fires = {
+        "chosen": (
+            [choice("When does it open?", f"When does it open?\n{LONG}", "At nine."), choice("r", "a", "b")],
+            {1},
+        ),
+        "rejected": ([choice("When does it open?", "At nine.", "when does it  open? At nine.")], {1}),
+        "with who speaks": (
+            [choice("When does it open?", "Human: When does it open?\n\nAssistant: At nine.", "x")],
+            {1},
+        ),
+        "the instruction only": (
+            [choice("Name the last word.\n\nto and fro", "Name the last word. It is fro.", "x")],
+            {1},
+        ),
+    }
+    silent = {
+        "what the task wants": [choice("after you rinse, dry it.\nWrite it right", "After you rinse, dry it.", "no")],
+        "a title": [choice("Islamic banking in Pakistan today", "Islamic banking in Pakistan today\n\nBanks …", "no")],
+        "half of it": [choice("When does it open on Monday?", "When does it open? At nine.", "At ten.")],
+        "later on": [choice("When does it open?", "You ask: When does it open? At nine.", "At ten.")],
+        "no pairs": [pair("When does it open?", "When does it open? At nine.")],
+    }
+
+
+def worked(n: int, last: str) -> dict[str, Any]:
+    """A sum worked out, and its final line."""
+    return pair(f"What is {n} and {n}?", f"{n} + {n} = {2 * n}\n{last}")
+
+
+SUMS = [worked(n, f"#### {2 * n:,}") for n in range(1, 30)]
+OBJECTS = [pair(f"q {n}", f'{{"city": "Bonn", "n": {n}}}') for n in range(30)]
+
+
+class TestUngradableReference(RuleContract):
+    name = "ungradable-reference"
+    fires = {
+        "no final answer": ([*SUMS, worked(7, "So it is 14.")], {30}),
+        "no number in it": (
+            [*SUMS, worked(7, "#### fourteen"), worked(8, "####"), worked(9, "#### 1,8")],
+            {30, 31, 32},
+        ),
+        "two numbers": ([*SUMS, worked(7, "#### 13 or 14")], {30}),
+        "a box": (
+            [*(worked(n, rf"So \boxed{{{n}}}") for n in range(30)), worked(7, r"So \boxed{}"), worked(8, "So 16")],
+            {31, 32},
+        ),
+        "a word among numbers": ([*(pair(f"q {n}", str(n)) for n in range(30)), pair("q", "unknown")], {31}),
+        "JSON": (
+            [*OBJECTS, pair("q", '{"city": "Bonn", "n": 3'), pair("q", '{"n": 1, "n": 2}'), pair("q", '{"n": NaN}')],
+            {31, 32, 33},
+        ),
+    }
+    silent = {
+        "all can be read": [*SUMS, worked(7, "#### $1,234.50"), worked(8, "#### 18 apples")],
+        "a final answer in a short one": [*SUMS, pair("q", "Dog:9-3=<<9-3=6>>6\n#### 6")],
+        "texts": [pair(f"q {n}", f"The answer is {n}." if n % 2 else LONG) for n in range(30)],
+        "final answers in words": [worked(n, "The answer is yes." if n % 7 else "The answer is 3.") for n in range(30)],
+        "all JSON": OBJECTS,
     }
