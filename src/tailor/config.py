@@ -84,6 +84,8 @@ class CheckConfig(Settings):
     """The same for rules to leave out."""
     near: float = Field(0.8, gt=0.5, le=1)  # above it pairs read as one text; at 0.7 differing names and numbers pass
     """Share of common pieces (Jaccard) from which two texts are near duplicates, what all rows share taken off."""
+    model_rows: int = Field(2000, ge=1)  # shares are known to 2 points; more costs two passes of the model a row
+    """Rows of which a model (`--model`) is asked how likely it finds the answer, chosen by a hash of their content."""
     show: int = Field(5, ge=1)  # what a person reads of one rule before mending it
     """Findings of one rule that are printed; the rest is counted."""
 

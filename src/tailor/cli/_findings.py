@@ -14,7 +14,7 @@ from rich.text import Text
 
 from tailor import __version__
 from tailor.curate.check import Report
-from tailor.curate.rules.base import FAMILIES, SEVERITIES, Rule, rules
+from tailor.curate.rules.base import FAMILIES, NEEDS, SEVERITIES, Rule, rules
 from tailor.records import Finding, Source
 
 COLOURS = {"block": "bold red", "warn": "yellow", "inform": "cyan"}
@@ -139,6 +139,12 @@ def summary(report: Report) -> str:
     return f"{speed}: {told}" if told else f"{speed}: nothing found"
 
 
+def notes(report: Report, console: Console) -> None:
+    """What has to be known of the check itself, a line each."""
+    for note in report.notes:
+        console.print(Text(note, "dim"), soft_wrap=True)
+
+
 def timing(report: Report, console: Console) -> None:
     """Seconds of processor time a rule, the longest first."""
     for name, seconds in sorted(report.timing.items(), key=lambda item: -item[1]):
@@ -152,6 +158,8 @@ def explain(rule: Rule, console: Console) -> None:
     console.print(Text.assemble(*head))
     console.print(Text(f"{FAMILIES[rule.code[0]]}, {rule.severity}, called {rule.name}\n", "dim"))
     console.print(Text(" ".join(rule.explanation.split("\n")) + "\n"))
+    if rule.needs:
+        console.print(Text(NEEDS[rule.needs].replace("`", "") + "\n"))
     console.print(
         Text(f"if ignored: {rule.cost}\nfix: {rule.fix}{' (--fix does it)' if rule.mend or rule.drops else ''}")
     )
@@ -173,6 +181,8 @@ def locate(findings: Sequence[Finding]) -> dict[int, int]:
         if finding.at and finding.rows and not finding.rows[0].file.lower().endswith(_TABLES):
             wanted[finding.rows[0].file][finding.rows[0].line].append(number)
     for file, lines in wanted.items():
+        if not Path(file).exists():  # a run's rows outlive the file that they came from
+            continue
         for line, text in _lines(Path(file), lines):
             for number in lines[line]:
                 column = _column(text, findings[number].at)

@@ -1,4 +1,4 @@
-"""`tailor check DATA`: every defect, with file:line:column, what it costs, and what to do."""
+"""`tailor check DATA`: every defect, with file:line:column, its cost and remedy; of a RUN, what was learned late."""
 
 from __future__ import annotations
 
@@ -18,39 +18,55 @@ if TYPE_CHECKING:
     from tailor.cli._screen import Screen
     from tailor.config import RunConfig
     from tailor.curate.check import Report
+    from tailor.curate.model import Model
     from tailor.errors import Problem
     from tailor.records import Example
+    from tailor.run import Run
 
 Codes = list[str] | None
+Against = Annotated[
+    list[str] | None, typer.Option("--against", help="Held-out rows that the data must share nothing with.")
+]
+Select = Annotated[Codes, typer.Option("--select", help="Rules to run: codes, families (D) or names.")]
+Ignore = Annotated[Codes, typer.Option("--ignore", help="Rules to leave out.")]
+Explain = Annotated[str | None, typer.Option("--explain", help="What a rule is about; `all` lists them.")]
+Fix = Annotated[
+    bool, typer.Option("--fix", help="Write NAME.fixed and a patch beside DATA; DATA itself stays as it is.")
+]
+Undo = Annotated[str | None, typer.Option("--undo", help="A patch of --fix: write the file as it was, byte for byte.")]
+Folder = Annotated[str | None, typer.Option("--out", help="Folder for what --fix and --undo write.")]
+Judge = Annotated[
+    str | None,
+    typer.Option("--model", help="Also run the rules that need one: thimble, a local folder, or a hub id."),
+]
+AsSarif = Annotated[bool, typer.Option("--sarif", help="SARIF 2.1.0 on stdout, for editors and CI.")]
+Timing = Annotated[bool, typer.Option("--timing", help="Processor time a rule.")]
 
 
 def command(
     data: options.Data = None,
-    against: Annotated[
-        list[str] | None, typer.Option("--against", help="Held-out rows that the data must share nothing with.")
-    ] = None,
-    select: Annotated[Codes, typer.Option("--select", help="Rules to run: codes, families (D) or names.")] = None,
-    ignore: Annotated[Codes, typer.Option("--ignore", help="Rules to leave out.")] = None,
-    explain: Annotated[str | None, typer.Option("--explain", help="What a rule is about; `all` lists them.")] = None,
-    fix: Annotated[
-        bool, typer.Option("--fix", help="Write NAME.fixed and a patch beside DATA; DATA itself stays as it is.")
-    ] = False,
-    undo: Annotated[
-        str | None, typer.Option("--undo", help="A patch of --fix: write the file as it was, byte for byte.")
-    ] = None,
-    folder: Annotated[str | None, typer.Option("--out", help="Folder for what --fix and --undo write.")] = None,
+    against: Against = None,
+    select: Select = None,
+    ignore: Ignore = None,
+    explain: Explain = None,
+    fix: Fix = False,
+    undo: Undo = None,
+    folder: Folder = None,
+    model: Judge = None,
     recipe: options.Recipe = None,
     columns: options.Columns = None,
+    over_length: options.OverLength = None,
+    device: options.Device = None,
     threads: options.Threads = None,
     assign: options.Assign = None,
     as_json: options.AsJson = False,
-    as_sarif: Annotated[bool, typer.Option("--sarif", help="SARIF 2.1.0 on stdout, for editors and CI.")] = False,
-    with_timing: Annotated[bool, typer.Option("--timing", help="Processor time a rule.")] = False,
+    as_sarif: AsSarif = False,
+    with_timing: Timing = False,
 ) -> None:
     """Look at every row; report each defect with file:line:column, what it costs, and what to do.
 
-    Exit code 1 where something is found that should not be trained on without a look, 0 where not, 2 where not one row
-    can be read.
+    DATA may be a run folder: its training rows are checked, and which of them were learned late. Exit code 1 where
+    something is found that should not be trained on without a look, 0 where not, 2 where not one row can be read.
     """
     from rich.console import Console
 
@@ -66,8 +82,11 @@ def command(
     if as_json and as_sarif:
         raise ConfigError("--json and --sarif are two documents", fix="choose one")
     select, ignore = _codes(select), _codes(ignore)
+    run = _run(data, changed=fix or bool(recipe))
+    if run is not None:
+        data, recipe = None, str(run.path / "recipe.toml")
     config = options.settings(locals())
-    report = _check(config, list(against or ()), repair=fix)
+    report = _check(config, run, list(against or ()), repair=fix, with_model=model is not None)
     console = Console(highlight=False)
     if as_json:
         document(_findings.document(report))
@@ -75,6 +94,7 @@ def command(
         document(_findings.sarif(report))
     else:
         _findings.show(report, console, config.check.show)
+    _findings.notes(report, Console(highlight=False, stderr=True))
     if fix:
         _fix(report, folder)
     if with_timing:
@@ -155,20 +175,44 @@ def _fresh(file: Path, folder: Path) -> tuple[Path, Path]:
     raise AssertionError  # count never ends
 
 
-def _check(config: RunConfig, against: list[str], *, repair: bool) -> Report:
+def _run(data: list[str] | None, *, changed: bool) -> Run | None:
+    """The run that stands for DATA; None where files do. Raises ConfigError where its rows are to be `changed`."""
+    from pathlib import Path
+
+    from tailor.run import Run
+
+    if not data or len(data) > 1 or not (Path(data[0]) / "config.json").exists():
+        return None
+    if changed:
+        raise ConfigError("a run's rows and settings are its own", fix="give the data to --fix and --recipe, not a run")
+    return Run.open(data[0])
+
+
+def _check(config: RunConfig, run: Run | None, against: list[str], *, repair: bool, with_model: bool) -> Report:
     from tailor.cli._screen import Screen
     from tailor.curate.check import check
+    from tailor.curate.dynamics import Dynamics
+    from tailor.records import Example
 
-    held_out = [*against, *config.data.validation, *config.data.test]
+    held_out = against if run is not None else [*against, *config.data.validation, *config.data.test]
+    rows = list(run.lines("data/train.jsonl", Example)) if run is not None else None
     with Screen() as screen:
         return check(
-            _rows(config, config.data.train, screen),
+            _rows(config, config.data.train, screen) if rows is None else rows,
             _rows(config, held_out, screen) if held_out else (),
             settings=config.check,
             repair=repair,
             workers=config.run.threads or _cores(),
             progress=screen.progress,
+            model=_model(config, screen) if with_model else None,
+            dynamics=Dynamics.read(run, len(rows)) if run is not None and rows is not None else None,
         )
+
+
+def _model(config: RunConfig, screen: Screen) -> Model:
+    from tailor.cli._model import model
+
+    return model(config, screen.say)
 
 
 def _cores() -> int:

@@ -11,10 +11,11 @@ from tailor.curate.rows import Row, json_value
 Form = Literal["none", "json", "number", "line", "prose"]
 
 LABEL = 64  # characters: what is longer is no label
-SAME_PROSE = 0.5  # F1 of words from which two texts are taken as one answer in other words
+SAME_PROSE = 0.5  # F1 of words from which two texts that name the same are taken as one answer in other words
 _NUMBER = re.compile(r"[$€£¥]?\s*([+-]?\d[\d,]*(?:\.\d+)?|[+-]?\.\d+)\s*(%?)\.?")
 _GIVEN = re.compile(r"####\s*([+-]?[\d,]*\.?\d+)\s*$")
 _WORD = re.compile(r"\w+")
+_NAME = re.compile(r"(?<=[a-z,;] )([A-Z][a-z]{2,})")
 
 
 def form(answer: str) -> Form:
@@ -50,7 +51,12 @@ def agree(a: str, b: str, *, labels: bool = False) -> bool:
         return numbers[0] == numbers[1]
     if labels or forms & {"json", "number", "none"}:
         return a.split() == b.split()
-    return overlap(a, b) >= SAME_PROSE
+    return overlap(a, b) >= SAME_PROSE and not (_names(a) - _names(b) and _names(b) - _names(a))
+
+
+def _names(text: str) -> set[str]:
+    """Capitalised words within a sentence, in lower case: who and what a text speaks of."""
+    return {match[1].casefold() for match in _NAME.finditer(text)}
 
 
 def side_by_side(here: Row, there: Row) -> str:

@@ -21,6 +21,8 @@ import numpy as np
 
 from tailor.config import CheckConfig
 from tailor.curate.corpus import COLUMNS, KINDS, Corpus
+from tailor.curate.dynamics import Dynamics
+from tailor.curate.model import Model, Need, Read
 from tailor.curate.patch import Repair, mended
 from tailor.curate.rows import Row, key, question_keys
 from tailor.curate.rules.base import KEPT, SEVERITIES, Hit, Rule, chosen, load
@@ -39,6 +41,7 @@ class Report:
 
     `repairs` says what may safely be done: place of a row -> the repairs of it, in order; only where asked for.
     `timing` is CPU seconds a rule over all processes, and of `reading` and the `columns` that all share.
+    `notes` say once what a reader of the findings has to know: which rules could not run, which judged a sample.
     """
 
     rows: int
@@ -47,6 +50,7 @@ class Report:
     counts: dict[str, int]
     timing: dict[str, float] = field(default_factory=dict)
     repairs: dict[Source, list[Repair]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def defective(self) -> bool:
@@ -66,10 +70,13 @@ def check(
     repair: bool = False,
     workers: int = 1,
     progress: Progress = quiet,
+    model: Model | None = None,
+    dynamics: Dynamics | None = None,
 ) -> Report:
     """Looks for every defect in `rows`, and for what they share with the held-out rows `against`.
 
-    With `repair` it works out what may safely be done. `workers` processes take part from about 16,000 rows on.
+    With `repair` it works out what may safely be done. `workers` processes take part from about 16,000 rows on. Rules
+    that need a `model`, or the `dynamics` of the run that trained exactly these rows, run where it is given.
     Raises ConfigError for a rule that does not exist.
     """
     settings = settings or CheckConfig()
@@ -79,7 +86,7 @@ def check(
         stack.callback(gc.enable if gc.isenabled() else gc.disable)
         gc.disable()
         crew = workshop(workers, stack)
-        run = _Run(rules, Corpus(settings, crew.spool, crew))
+        run = _Run(rules, Corpus(settings, crew.spool, crew, model, dynamics, progress))
         run.read([(rows, False), (against, True)])
         run.judge(progress)
         return run.report(began, repair=repair)
@@ -119,12 +126,17 @@ class Scan(msgspec.Struct):
 _loaded: dict[str, Rule] = {}
 
 
-def scan(spool: Spool, chunk: Chunk, names: tuple[str, ...]) -> Scan:
-    """All row-wise work on a chunk."""
+def scan(spool: Spool, chunk: Chunk, names: tuple[str, ...], read: Read | None = None) -> Scan:
+    """All row-wise work on a chunk; `read` gives the renderings of training rows."""
     clock = time.process_time
     before = clock()
     rows = spool.rows(chunk)
     done = Scan(_columns(rows), {}, {}, {"columns": clock() - before})
+    if read is not None and not chunk.against:
+        before = clock()
+        for row, rendering in zip(rows, read([row.example for row in rows]), strict=True):
+            row.rendering = rendering
+        done.timing["rendering"] = clock() - before
     for name in names:
         found = _loaded.get(name)
         if found is None:
@@ -179,7 +191,9 @@ class _Run:
     """One check, from the rows to the report."""
 
     def __init__(self, rules: list[Rule], corpus: Corpus) -> None:
-        self.rules = rules
+        at_hand: dict[Need, object] = {"tokenizer": corpus.model, "model": corpus.model, "run": corpus.dynamics}
+        self.waiting = [rule for rule in rules if rule.needs and at_hand[rule.needs] is None]
+        self.rules = rules = [rule for rule in rules if rule not in self.waiting]
         self.corpus = corpus
         self.by_problem = {kind: rule for rule in rules for kind in rule.problems}
         self.problems: list[tuple[Rule, Problem]] = []
@@ -195,7 +209,9 @@ class _Run:
     def read(self, sides: list[tuple[Iterable[Example | Problem], bool]]) -> None:
         """Spools and scans every row, and gathers the columns."""
         names = tuple(rule.name for rule in self.rules if rule.look or rule.collect)
-        tasks = ((chunk, names) for rows, against in sides for chunk in self._chunks(rows, against))
+        tokenized = any(rule.needs == "tokenizer" for rule in self.rules)
+        read = self.corpus.model.read if tokenized and self.corpus.model is not None else None
+        tasks = ((chunk, names, read) for rows, against in sides for chunk in self._chunks(rows, against))
         for done in self.corpus.crew.run(scan, tasks):
             for name, column in done.columns.items():
                 self.parts[name].append(column)
@@ -290,7 +306,21 @@ class _Run:
         findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
         repairs = self.repairs() if repair else {}
         rows = len(self.corpus) + self.malformed
-        return Report(rows, time.perf_counter() - began, findings, counts, dict(self.timing), repairs)
+        seconds = time.perf_counter() - began
+        return Report(rows, seconds, findings, counts, dict(self.timing), repairs, self._notes())
+
+    def _notes(self) -> list[str]:
+        notes = []
+        for flag, needs in (("--model", ("tokenizer", "model")), ("a run: tailor check RUN", ("run",))):
+            waiting = [rule.code for rule in self.waiting if rule.needs in needs]
+            if waiting:
+                rules = f"{len(waiting)} rules wait" if len(waiting) > 1 else "1 rule waits"
+                notes.append(f"{rules} for {flag} ({', '.join(waiting)})")
+        asked = [rule.code for rule in self.rules if rule.needs == "model"]
+        if asked and len(self.corpus) and len(self.corpus.judged.rows) < self.corpus.judged.of:
+            judged = f"{len(self.corpus.judged.rows):,} of {self.corpus.judged.of:,} rows"
+            notes.append(f"{', '.join(asked)} judged {judged}, chosen by their content (check.model_rows)")
+        return notes
 
     def repairs(self) -> dict[Source, list[Repair]]:
         """Rule by rule; the next rule sees the row as the last one left it. Held-out rows are left as they are."""

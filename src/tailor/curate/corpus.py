@@ -10,10 +10,12 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, get_args
 import numpy as np
 
 from tailor.config import CheckConfig
+from tailor.curate.dynamics import Dynamics
+from tailor.curate.model import Judged, Model
 from tailor.curate.near import Near, Part
 from tailor.curate.rows import Row
 from tailor.curate.spool import Chunk, Crew, Spool
-from tailor.records import Kind, Source
+from tailor.records import Kind, Progress, Source, quiet
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -53,11 +55,15 @@ class Corpus:
     prompt_facts             of the numbers and negations in the prompt: prompts that differ in them differ
     prompt_chars, answer_chars, kind (index into KINDS), against (whether it is of the held-out rows), file, line
     collected                code -> (indices of rows, the values that the rule's `collect` gave for them)
+    model, dynamics          what was handed in: a model, and what training did to these rows; None where nothing was
     """
 
     settings: CheckConfig
     spool: Spool
     crew: Crew
+    model: Model | None = None
+    dynamics: Dynamics | None = None
+    progress: Progress = quiet
     files: list[str] = field(default_factory=list)
     chunks: list[Chunk] = field(default_factory=list)
     collected: dict[str, tuple[np.ndarray, list[Any]]] = field(default_factory=dict)
@@ -114,6 +120,17 @@ class Corpus:
         """Near-equal prompts and rows after taking off what rows share; worked out when first asked for."""
         keys: dict[Part, np.ndarray] = {"prompt": self.prompt_key, "row": self.row_key}
         return Near(self.crew, self.chunks, self.offset, keys, self.settings.near)
+
+    @functools.cached_property
+    def judged(self) -> Judged:
+        """How likely the model finds the answers of training rows, at most `check.model_rows`. For NEEDS `model`.
+
+        Where there are more, those whose content has the lowest hash: a sample that a row stays in as others come.
+        """
+        assert self.model is not None, "the rule does not say what it NEEDS"
+        found = np.flatnonzero(self.asked)
+        rows = np.sort(found[np.argsort(self.row_key[found], kind="stable")[: self.settings.model_rows]])
+        return Judged(rows, self.model.score([self.row(row).example for row in rows], self.progress), len(found))
 
     @functools.cached_property
     def asked(self) -> np.ndarray:

@@ -17,6 +17,8 @@ _KIN = (("cp1252",), ("cp1257",), ("cp1250", "iso8859_2"), ("cp1251",), ("mac_ro
 _SIGNS = ("mac_roman", "cp437")  # pages whose leads are signs: a piece stands in a word, signs elsewhere do not
 _WEAK = frozenset("…’‘”“–—™® \xa0•")  # followers that honest text sets after a capital
 
+_MONEY = frozenset("¢£¤¥€")
+_NOWHERE = frozenset("ƒœžŸ")  # after Ã no language has them
 _COMMON = re.compile(  # what people write: Latin, Greek, Cyrillic, Hebrew, Arabic, Indic, punctuation, signs, Asian
     "[\xa1-\xac\xae-\u017e\u0391-\u03c9\u0401-\u045f\u05d0-\u05ea\u060c-\u064a\u0300-\u036f\u0900-\u0e5b\u1ea0-\u1ef9\u2010-\u2044\u20ac\u2116\u2122"
     "\u2190-\u21ff\u2200-\u23ff\u2460-\u27bf\u2800\u3001-\u30ff\u4e00-\u9fff\uac00-\ud7a3\ud83c-\ud83e\udc00-\udfff\ufb01\ufb02\uff01-\uff5e\ufffd\U0001f000-\U0001faff]"
@@ -57,7 +59,11 @@ def pieces(text: str) -> list[Piece]:
     for name in _PAGES:
         found = list(_candidates(text, name))
         signs = len(found) > 3 or any(not mark.isalpha() for start, end, *_ in found for mark in text[start:end])
-        if found and (signs or name == "cp1252") and _count(found, others, name):
+        if (
+            found
+            and (signs or name == "cp1252")
+            and (_count(found, others, name) or any(_within(text, p) for p in found))
+        ):
             return found
     return []
 
@@ -69,6 +75,21 @@ def _count(found: list[Piece], others: int, name: str) -> bool:
     if name == "cp437" or name == "cp1251":
         return sure >= 1 and 2 * covered >= others and (len(found) > 1 or name == "cp1251")
     return sure >= 2 or covered >= others or (len(found) > 1 and 4 * covered >= 3 * others)
+
+
+def _within(text: str, piece: Piece) -> bool:
+    """Whether the piece is a Latin letter that was read as one and a sign within a word of small letters (`MÃ¼ller`).
+
+    Whatever else the text holds, nobody wrote that. Signs of money stand beside letters in honest text, too.
+    """
+    lead, *more = text[piece.start : piece.end]
+    if not (piece.meant.isalpha() and _LATIN.match(piece.meant)):
+        return False
+    if not _NOWHERE.isdisjoint(more):
+        return True
+    around = [mark for mark in (text[piece.start - 1 : piece.start], text[piece.end : piece.end + 1]) if _letter(mark)]
+    odd = any(not mark.isalpha() and mark not in _WEAK | _MONEY for mark in more)
+    return odd and any(map(str.islower, around)) and len(around) > (not lead.isalpha())
 
 
 def _candidates(text: str, name: str) -> Iterator[Piece]:

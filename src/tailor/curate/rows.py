@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from tailor.curate.model import Rendering
 from tailor.records import Example, Message, Reasoning, Role, Text, ToolCall, ToolResult
 
 _json = msgspec.json.Encoder(order="sorted").encode
@@ -71,6 +72,7 @@ class Row:
     json      the object or list that the answer is as JSON; None where it is none
     leaves    (key, text) of each text in that object, as `slots.city`; of an answer that is no JSON, ("", answer)
     figures   whether a long number stands in it, digits in groups or not: what has none holds no card, phone or address
+    rendering  how a model's template and tokenizer write it, where one is at hand; for rules with NEEDS `tokenizer`
     """
 
     __slots__ = (
@@ -85,6 +87,7 @@ class Row:
         "example",
         "index",
         "prompt",
+        "rendering",
     )
 
     def __init__(self, example: Example, index: int = 0, against: bool = False) -> None:
@@ -104,6 +107,7 @@ class Row:
         self._figures: bool | None = None
         self._json: Any = _UNREAD
         self._leaves: list[tuple[str, str]] | None = None
+        self.rendering: Rendering | None = None
 
     @property
     def plain_prompt(self) -> str:

@@ -6,7 +6,7 @@ import sys
 from itertools import groupby
 from pathlib import Path
 
-from tailor.curate.rules.base import FAMILIES, Rule, rules
+from tailor.curate.rules.base import FAMILIES, NEEDS, Rule, rules
 
 _HEAD = """# The rules of `tailor check`
 
@@ -32,6 +32,7 @@ def page() -> str:
 
 def _entry(rule: Rule) -> str:
     told = [f"### {rule.code} {rule.name}\n", f"{rule.title}.\n", f"{rule.explanation}\n"]
+    told += [f"{NEEDS[rule.needs]}\n"] if rule.needs else []
     return "\n".join([*told, f"If ignored: {rule.cost}.  ", f"Fix: {rule.fix}.\n"])
 
 

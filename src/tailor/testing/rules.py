@@ -86,6 +86,10 @@ class RuleContract:
     group: ClassVar[str | None] = None
     """Key of the rows that says what they share."""
 
+    def at_hand(self, rows: Sequence[Any]) -> dict[str, Any]:
+        """What `check` is handed for these rows: a `model`, or the `dynamics` of a run, for rules that need one."""
+        return {}
+
     @property
     def rule(self) -> Rule:
         """The rule."""
@@ -96,7 +100,8 @@ class RuleContract:
         sides = [formats.stream([write(folder / "rows.jsonl", rows)], group=self.group)]
         if against:
             sides.append(formats.stream([write(folder / "against.jsonl", against)], group=self.group))
-        return check(*sides, settings=CheckConfig(select=(self.rule.code,), **self.settings), workers=workers)
+        settings = CheckConfig(select=(self.rule.code,), **self.settings)
+        return check(*sides, settings=settings, workers=workers, **self.at_hand(rows))
 
     def test_it_says_what_it_is(self) -> None:
         rule = self.rule
@@ -140,8 +145,9 @@ class RuleContract:
 
     def test_odd_rows_do_not_upset_it(self) -> None:
         settings = CheckConfig(select=(self.rule.code,), **self.settings)
-        first = check([*ODD, *ODD], ODD[:3], settings=settings)
-        assert first.findings == check([*ODD, *ODD], ODD[:3], settings=settings).findings
+        given = self.at_hand([*ODD, *ODD])
+        first = check([*ODD, *ODD], ODD[:3], settings=settings, **given)
+        assert first.findings == check([*ODD, *ODD], ODD[:3], settings=settings, **given).findings
         for finding in first.findings:
             json.dumps([finding.message, finding.evidence, finding.fix]).encode()
 

@@ -20,6 +20,8 @@ and, where they help,
     collect(row)    what `judge` wants to know of a row beside the columns: a small value, or None for nothing
     mend(row)       the safe repair: {text of the row: text to put instead}; no entry for what stays
     DROPS           True where its Hits say `drop`: the safe repair is to leave the row out
+    NEEDS           what must be at hand for it to run: `tokenizer` (a Row has its `rendering`), `model` (the Corpus has
+                    `judged`), `run` (the Corpus has the `dynamics` of a training run)
 
 A Row is met once, in any of several processes: a rule keeps nothing between rows.
 """
@@ -34,6 +36,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import Struct
 
 from tailor import plugins
+from tailor.curate.model import Need
 from tailor.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
@@ -56,6 +59,12 @@ FAMILIES = {
     "P": "privacy",
     "K": "preference data",
     "V": "coverage",
+}
+
+NEEDS: dict[Need, str] = {
+    "tokenizer": "Runs with `--model`; of the model only template and tokenizer are read.",
+    "model": "Runs with `--model`, on `check.model_rows` rows.",
+    "run": "Runs on a run folder: `tailor check RUN`.",
 }
 
 
@@ -95,6 +104,7 @@ class Rule:
     mend: Callable[[Row], Mapping[str, str]] | None
     problems: tuple[str, ...]
     drops: bool
+    needs: Need = ""
 
 
 def load(name: str) -> Rule:
@@ -115,6 +125,7 @@ def load(name: str) -> Rule:
         mend=getattr(module, "mend", None),
         problems=getattr(module, "PROBLEMS", ()),
         drops=getattr(module, "DROPS", False),
+        needs=getattr(module, "NEEDS", ""),
     )
 
 

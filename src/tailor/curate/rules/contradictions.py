@@ -2,10 +2,11 @@
 
 The prompts have the same words after Unicode normalisation and case folding, punctuation aside; the answers are
 compared by what they are: labels by name, numbers by value, JSON by content, prose by its words (another answer shares
-less than half of them, F1). Nothing can learn both: the loss cannot fall below the disagreement, and the model answers
-either way at random. The answer that most rows give is taken as the usual one; rows that differ from it are listed: to
-block where labels, numbers or JSON differ, to inform where prose still shares words, because a task may have several
-good answers. Data that gives several answers to most of its questions means to: see C103.
+less than half of them, F1, or each names somebody whom the other does not). Nothing can learn both: the loss cannot
+fall below the disagreement, and the model answers either way at random. The answer that most rows give is taken as the
+usual one; rows that differ from it are listed: to block where labels, numbers or JSON differ, to inform where prose
+still shares words, because a task may have several good answers. Data that gives several answers to most of its
+questions means to: see C103.
 """
 
 from __future__ import annotations

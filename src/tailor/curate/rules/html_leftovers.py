@@ -33,7 +33,7 @@ _TAG = re.compile(
 )
 _MARKUP = re.compile(
     r"(?i)html|xml|```|<!doctype|\bcss\b|javascript|\bjsx\b|\breact\b|\bsvg\b|\btags?\b|web ?(?:page|site)"
-    r"|<script|<\?php|\bphp\b|\bescap|entit(?:y|ies)|mark-?up|\bclass=|\bcode\b"
+    r"|<script|<\?php|\bphp\b|\bescap|\bentit(?:y|ies)\b|mark-?up|\bcode\b"
 )
 
 

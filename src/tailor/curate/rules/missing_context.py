@@ -22,21 +22,25 @@ COST = "the model learns to make up what it was never shown"
 FIX = "put what is spoken of into the question, or take the row out"
 
 _THINGS = (
-    r"(?:image|picture|photo(?:graph)?|screenshot|file|document|pdf|spreadsheet|chart|graph|diagram|audio|video)s?"
+    r"(?:image|picture|photo(?:graph)?|screenshot|scan|drawing|figure|map|table|file|document|pdf|spreadsheet|slide|chart"
+    r"|graph|diagram|audio|recording|video)s?"
 )
 _SEEN = re.compile(
     r"\b(?:(?:in|from|at|describe|see|analy[sz]e|on|using|summari[sz]e|read|open|to|of) (?:the|this|my) "
-    rf"(?:attached|enclosed|uploaded|provided|above|following|given) {_THINGS}"
+    rf"(?:provided|above|following|given) {_THINGS}"
+    rf"|(?:the|this|these|my) (?:attached|enclosed|uploaded) {_THINGS}"
     r"|(?:see|find|as in) (?:the )?attach(?:ed|ment)(?! to)"
-    rf"|(?:this|the attached|the uploaded) {_THINGS} (?:shows?|depicts?|above|below|attached))\b"
+    rf"|(?:the|this|these|my) {_THINGS} (?:above|below|shown|attached|enclosed|provided|here"
+    r"|(?:that |which )?i(?:'ve| have)? (?:just )?(?:attached|uploaded|sent|shared|posted|enclosed))"
+    rf"|this {_THINGS} (?:shows?|depicts?))\b"
 )
-_HINTS = ("attach", "image", "picture", "photo", "screenshot", "file", "document", "pdf", "chart", "graph", "video")
+_HINTS = re.compile(_THINGS[:-2] + "|attach")
 _LONG = 400  # characters: such a question brings something along
 
 
 def look(row: Row) -> Iterator[Hit]:
     """One Hit a row, for the first question of it."""
-    if len(row.prompt) > 4 * _LONG or not any(hint in row.plain_prompt for hint in _HINTS):
+    if len(row.prompt) > 4 * _LONG or not _HINTS.search(row.plain_prompt):
         return
     first = next((turn for turn in row.example.prompt if turn.role == "user"), None)
     if first is None or any(isinstance(part, Media) for part in first.parts):

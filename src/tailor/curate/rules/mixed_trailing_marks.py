@@ -25,7 +25,7 @@ SEVERITY = "warn"
 COST = "the answer counts as another one when it is compared"
 FIX = "take the full stop off, as in the other answers"
 SHORT = 0.9  # share of answers that are short: where sentences are wanted too, some end with a mark
-_STOPPED = re.compile(r"[^.!?]*\w\.")
+_STOPPED = re.compile(r"[^.!]*[^\s.!]\.")
 _WORD = re.compile(r"(\s*[\w-]+)\.(\s*)")
 
 

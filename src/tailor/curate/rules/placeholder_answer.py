@@ -23,11 +23,12 @@ COST = "the model learns to leave the answer open"
 FIX = "write the answer, or take the row out"
 
 _OPEN = re.compile(
-    r"[\[<({*_]*(?:to-?do|tbd|tbc|tba|fixme|nan|#?n/a|#n/d|#ref!|#value!|undefined|placeholder"
-    r"|lorem ipsum.*|x{3,}|\?+|-{1,3}"
-    r"|_+|…|\.{2,}|blank|empty|missing|insert (?:answer|text)(?: here)?|(?:your )?(?:answer|response|text) here"
-    r"|no (?:answer|response|output|data)|not available|answer|response|output|completion|(?:to be|will be) "
-    r"(?:done|added|filled(?: in)?|completed|determined|written)(?: later)?)[\]>)}*_:.!]*"
+    r"[\[<({*_]*(?:to[- ]?do|tbd|tbc|tba|fixme|nan|#?n/a|#n/d|#ref!|#value!|undefined|placeholder"
+    r"|lorem ipsum.*|x{3,}|\?+|-{1,3}|[–—]+"
+    r"|_+|…|\.{2,}|blank|empty|missing|pending|insert (?:answer|text)(?: here)?|(?:your )?(?:answer|response|text) here"
+    r"|no (?:answer|response|output|data)|not available|answer|response|output|completion"
+    r"|(?:(?:to|will) be )?(?:done|add(?:ed)?|fill(?:ed)?(?: (?:it )?in)?|completed?|determined?|written?)"
+    r"(?: later| soon)|(?:to|will) be (?:done|added|filled(?: in)?|completed|determined|written))[\]>)}*_:.!]*"
 )
 _NEVER = frozenset(["todo", "tbd", "tbc", "tba", "fixme", "nan", "placeholder"])  # no class is called so
 _WORDS = frozenset(["none", "null", "nil", "nul", "<na>", "\\n"])

@@ -23,8 +23,11 @@ FIX = "write a real answer, or keep the row if the model shall decline here"
 
 _HINTS = ("an ai", "an artificial intelligence", "language model", "learning model")
 _DECLINES = re.compile(
-    r"(?i)\W{0,3}(?:(?:unfortunately|sorry|i(?:'?| a)m sorry|i apologi[sz]e|my apologies|apologies)\b[^.\n]{0,60}?)?"
-    r"\b(?:i(?:'m| am) (?:not able|unable) to|i must (?:refuse|decline)"
+    r"(?i)\W{0,3}(?:(?:unfortunately|sorry|i(?:'?| a)m (?:sorry|afraid)|i regret|i apologi[sz]e|my apologies|apologies)"
+    r"\b[^.\n]{0,60}?)?"
+    r"\b(?:i(?:'m| am) (?:not able|unable|not (?:comfortable|allowed|permitted|going)) to|i must (?:refuse|decline)"
+    r"|it (?:would|is|'s)(?:n't| not) (?:be )?(?:appropriate|ethical|possible|right) for me to"
+    r"|(?:that|this|it) (?:goes|is|would be) against my (?:\w+ )?(?:guidelines|polic|programming|principles|rules)"
     r"|i (?:can(?:'|no)t|can not|cannot|won't|will not|must decline|have to decline)"
     r"(?! (?:believe|wait|say enough|stress|imagine|help but|thank|recall|remember|stand))"
     r"|i (?:do not|don't) have (?:the (?:ability|capability|capabilities)|access|personal))"
@@ -33,7 +36,7 @@ _SELF = re.compile(
     r"(?i)\bas an? (?:ai|artificial intelligence|(?:large )?language model|machine learning model)\b"
     r"(?: (?:language )?model| assistant| chatbot)?,"
     r"|\bi(?:'m| am) (?:just |only )?an? (?:ai|(?:large )?language model)\b"
-    r"[^.]{0,30}, ?(?:so |and )?(?:i )?(?:unable|can'?t|cannot|don't|do not)"
+    r"[^.]{0,30}?(?:,| and| so| that| who)+ (?:i )?(?:unable|can'?t|cannot|don't|do not|doesn't)"
 )
 _START = 200  # characters in which a refusal comes
 

@@ -26,6 +26,7 @@ _SHARE = 0.3  # of pieces that are there already
 _PIECES = 5
 _CHARS = 20  # of a piece that tells: `Yes.` and `end` recur
 _LOOPS = 4
+_SHORT = re.compile(r"\b([^\W\d]{1,5}\W{1,2})\1{10,}\w{0,5}\Z")  # `the the the the`
 
 
 def look(row: Row) -> Iterator[Hit]:
@@ -48,7 +49,10 @@ def look(row: Row) -> Iterator[Hit]:
 
 
 def _loop(answer: str) -> str:
-    """The piece of 6 to 200 characters with letters that the answer ends in, four times over and more; else nothing."""
+    """The piece of 6 to 200 characters with letters that the answer ends in, four times over and more, or a shorter
+    word a dozen times; else nothing."""
+    if short := _SHORT.search(answer):
+        return short[1]
     tail = answer[-6:]
     if answer.count(tail) < _LOOPS:
         return ""

@@ -50,9 +50,11 @@ def judge(corpus: Corpus) -> Iterator[Hit]:
             share = count / sizes[held]
             if sizes[held] >= FEWEST and share >= MUCH and share > best.get(train, (0.0, 0))[0]:
                 best[train] = share, held
-    alike = {int(row) for pairs in (corpus.near.prompts, corpus.near.rows) for row in np.unique(pairs.pairs)}
+    near = np.concatenate([corpus.near.prompts.pairs, corpus.near.rows.pairs])
+    across = near[corpus.against[near[:, 0]] != corpus.against[near[:, 1]]]
+    alike = set(map(tuple, across.tolist()))  # the training side is read first
     for number, (train, (share, held)) in enumerate(sorted(best.items())):
-        if corpus.question_key[train] == corpus.question_key[held] or (train in alike and held in alike):
+        if corpus.question_key[train] == corpus.question_key[held] or (train, held) in alike:
             continue  # L101 and L102 say so
         evidence = f"{corpus.row(train).excerpt()}\n{corpus.row(held).excerpt()}" if number < KEPT else ""
         yield Hit(message=f"holds {share:.0%} of a held-out row", rows=(train, held), evidence=evidence)

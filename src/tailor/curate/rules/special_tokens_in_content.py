@@ -25,7 +25,7 @@ _TOKEN = (
     r"<\|(?:im_start|im_end|im_sep|endoftext|end_of_text|begin_of_text|startoftext|start_header_id|end_header_id|eot_id|eom_id"
     r"|eot|eom|system|user|assistant|end|start|message|channel|return|call|tool|pad|python_tag|finetune_right_pad_id"
     r"|endofprompt|EOT|START_OF_TURN_TOKEN|END_OF_TURN_TOKEN|(?:USER|CHATBOT|SYSTEM)_TOKEN)\|>"
-    r"|<(?:start|end)_of_turn>|\[/?INST\]|<</?SYS>>|<｜(?:begin▁of▁sentence|end▁of▁sentence|User|Assistant)｜>"
+    r"|<(?:start|end)_of_turn>|<(?:bos|eos)>|\[/?INST\]|<</?SYS>>|<｜(?:begin▁of▁sentence|end▁of▁sentence|User|Assistant)｜>"
     r"|\[/?(?:AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|SYSTEM_PROMPT)\]"
 )
 _ANYWHERE = re.compile(_TOKEN)
@@ -33,6 +33,7 @@ _EDGE = re.compile(
     rf"(?:\s*(?:{_TOKEN}|</s>|<eos>|<pad>))+\s*\Z|\A\s*(?:(?:{_TOKEN}|<s>(?!.*</s>.)|<bos>|<pad>)\s*)+", re.S
 )
 _AT_EDGE = re.compile(r"\A\s*(?:<s>|<bos>|<pad>)|(?:</s>|<eos>|<pad>)\s*\Z")
+_SENTENCE = re.compile(r"</?s>")
 
 
 def look(row: Row) -> Iterator[Hit]:
@@ -42,6 +43,8 @@ def look(row: Row) -> Iterator[Hit]:
         return
     for _, text in row.texts:
         found = _ANYWHERE.search(text) or _AT_EDGE.search(text)
+        if found is None and text.count("<s>") != text.count("</s>"):
+            found = _SENTENCE.search(text)  # in pairs they strike words out
         if found:
             line = " ".join(text[max(0, found.start() - 40) : found.end() + 40].split())
             yield Hit(message=f"{found[0].strip()} within the text", evidence=line, at=found[0].strip())

@@ -3,8 +3,8 @@
 The politeness of the chat model that wrote the data, in at most 20% of the answers. It is found where an answer begins
 with "Sure!", "Certainly!" and their like, with "Here is the ...:" where answers are labels, names or numbers (among
 texts it may well be the right beginning), and where JSON, which most answers are, has words before or after it. Among
-texts it is for information alone. A model opens its answers in this way as often as the data does. `--fix` takes the
-words off where JSON alone is left.
+texts it is for information alone, and "Sure." counts only where more such words follow. A model opens its answers in
+this way as often as the data does. `--fix` takes the words off where JSON alone is left.
 """
 
 from __future__ import annotations
@@ -27,18 +27,16 @@ SEVERITY = "warn"
 COST = "the model opens its answers with words that nobody wants, and readers of bare JSON stop there"
 FIX = "take the words off"
 SHORT = 24  # characters: the half of the answers is a label, a name or a number
-_POLITE = re.compile(
-    r"\s*(?:sure(?: thing)?|certainly|absolutely|of course|no problem|great question|happy to help)\s*[!.,:]"
-    r"[^\n]{0,100}(?:[:!.]\s|\n)",
-    re.IGNORECASE,
-)
+_WORDS = r"\s*(?:sure(?: thing)?|certainly|absolutely|of course|no problem|great question|happy to help)\s*[!.,:]"
+_POLITE = re.compile(_WORDS + r"[^\n]{0,100}(?:[:!.]\s|\n)", re.IGNORECASE)
+_OPENING = re.compile(_WORDS + r"\s+\S", re.IGNORECASE)
 _HERE = re.compile(
     r"\s*(?:here (?:is|are)|here's|below is|the following is) (?:the|a|an|your|my)\b[^\n.]{0,80}:\s", re.IGNORECASE
 )
 
 
 def collect(row: Row) -> str | None:
-    """`json`, `polite`, `here`, `wrapped` (JSON among words) or `plain`."""
+    """`json`, `polite`, `here`, `opening` (a polite word), `wrapped` (JSON among words) or `plain`."""
     if not answered(row):
         return None
     text = row.answer.strip()
@@ -46,7 +44,8 @@ def collect(row: Row) -> str | None:
         return "json"
     if _bare(text) is not None:
         return "wrapped"
-    return "polite" if _POLITE.match(text) else "here" if _HERE.match(text) else "plain"
+    kinds = (("polite", _POLITE), ("here", _HERE), ("opening", _OPENING))
+    return next((kind for kind, pattern in kinds if pattern.match(text)), "plain")
 
 
 def judge(corpus: Corpus) -> Iterator[Hit]:
@@ -55,11 +54,12 @@ def judge(corpus: Corpus) -> Iterator[Hit]:
     count = len(seen)
     short = count and np.median(corpus.answer_chars[rows]) <= SHORT
     bare = seen.count("json") >= USUAL * count
-    others = seen.count("polite") + seen.count("here") * bool(short) + seen.count("wrapped")
+    found = {"polite", *(("here", "opening") if short else ()), *(("wrapped",) if bare else ())}
+    others = sum(kind in found for kind in seen)
     if count < FEWEST or others > (1 - USUAL) * count:
         return
     for index, kind in zip(rows, seen):
-        if kind == "polite" or (kind == "here" and short) or (kind == "wrapped" and bare):
+        if kind in found:
             row = corpus.row(index)
             message = "words stand beside the JSON" if kind == "wrapped" else "opens with words that say nothing"
             told: Severity = "warn" if short or bare else "inform"

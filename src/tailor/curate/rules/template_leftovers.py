@@ -26,14 +26,22 @@ _MARKERS = re.compile(
     r"|(?i:< ?no ?input ?>)|(?i:\[insert [^\]\n]{1,40}\])|(?i:<insert [^>\n]{1,40}>)|\{\{ ?[A-Za-z_][\w. ]{0,30} ?\}\}"
     r"|\$\{[A-Za-z_]\w{0,30}\}|%\([a-z_]+\)s|(?i:\[your (?:answer|response|text)[^\]\n]{0,20}\])"
     r"|(?i:<(?:answer|response|your[ _][\w ]{1,20})>(?!.*</))"
+    r"|\[(?:(?:INSERT|YOUR|THE) )?(?:(?:FIRST|LAST|FULL|COMPANY|CUSTOMER|USER|CLIENT|PRODUCT|CITY) )?"
+    r"(?:NAME|DATE|TIME|COMPANY|CUSTOMER|USER|CLIENT|PRODUCT|ADDRESS|CITY|PHONE|EMAIL|NUMBER|AMOUNT|TITLE|LINK|URL|TOPIC"
+    r"|LOCATION)\]"
+    r"|^#{2,4} ?(?:Instruction|Input|Question|Human|User)\s*\Z"
 )
 _BRACES = re.compile(r"(?<![\\$\w{}(\[])\{[a-z][a-z]*(?:_[a-z]+)*\}(?![}\w(])")
-_LABEL = re.compile(r"\s*(?:Output|Response|Answer|Assistant|Completion|AI|Bot) ?:(?=\s)")
+_LABEL = re.compile(
+    r"\s*(?:(?:Output|Response|Answer|Assistant|Completion|AI|Bot) ?:(?=\s)"
+    r"|#{1,4} ?(?:Output|Response|Answer|Assistant) *\n)"
+)
 _CODE = re.compile(
     r"```|\bdef |\bclass |\bfunction\b|\breturn\b|=>|</|\\[a-z]+\{|;\s*(?:\n|$)"
     r"|(?i:\btemplate|\bbraces|\bformat|placeholder|\bjinja|f-string)"
-    r"|(?i:latex|\bcode\b|python|javascript|\bset\b|\bsql\b|regex|css\b|html)|[\w)] = |\$\s?\w"
+    r"|(?i:latex|\bcode\b|python|javascript|\bset\b|\bsql\b|regex|css\b|html)|[A-Za-z_)] = |\$[A-Za-z_]"
 )
+_NEAR = 200  # characters on each side in which code shows
 
 
 def look(row: Row) -> Iterator[Hit]:
@@ -46,7 +54,8 @@ def look(row: Row) -> Iterator[Hit]:
     )
     if found is None and "{" in whole:
         found = _BRACES.search(whole)
-    if found is not None and _CODE.search(whole) and not found[0].startswith(("#", "<no", "< no")):
+    around = whole[max(0, found.start() - _NEAR) : found.end() + _NEAR] if found is not None else ""
+    if found is not None and _CODE.search(around) and not found[0].startswith(("#", "<no", "< no")):
         found = None
     if found is None and row.example.kind != "text" and (found := _LABEL.match(row.answer)):
         found = None if found[0].strip(" :\n").casefold() in row.plain_prompt else found  # asked for
