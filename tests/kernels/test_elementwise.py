@@ -29,12 +29,12 @@ def spans(b: int, q: int, k: int) -> tuple[Tensor, Tensor]:
     return first, last
 
 
-def rotations(dtype: torch.dtype, weight: Tensor | None) -> Any:
+def rotations(dtype: torch.dtype, weight: Tensor | None, of: torch.dtype = FP32) -> Any:
     cos, sin = (part.repeat(1, 2) for part in (randn(7, 4), randn(7, 4) + 1))
     x = randn(7, 5 * 8, dtype=dtype)[:, 8:].view(7, 4, 8)  # four of five heads: rows are apart
     y, scale = passes.rotate(x, weight, 1e-6, cos, sin)
     out = torch.zeros(7, 4, 8, dtype=dtype)
-    dw = passes.rotate_backward(randn(7, 4, 8), x, weight, scale, cos, sin, out, weight is not None)
+    dw = passes.rotate_backward(randn(7, 4, 8, dtype=of), x, weight, scale, cos, sin, out, weight is not None)
     return y, scale, out, dw if dw is not None else scale
 
 
@@ -80,9 +80,12 @@ CASES: dict[str, Callable[[torch.dtype], Any]] = {
     "norm weight": lambda t: passes.norm_weight(randn(9, 130, dtype=t), randn(9, 130), randn(9)),
     "rotate": lambda t: rotations(t, None),
     "rotate after norm": lambda t: rotations(t, randn(8) + 2),
+    "rotate back a gradient of x's type": lambda t: rotations(t, randn(8) + 2, t),
     "swiglu": lambda t: passes.swiglu(randn(9, 66, dtype=t) * 8),
     "swiglu backward": lambda t: passes.swiglu_backward(randn(9, 66, dtype=t) * 8, randn(9, 33, dtype=t)),
-    "swiglu of large gates": lambda t: passes.swiglu(torch.tensor([[-1e4, -100, -88, 90, 1e4, 2, 2, 2, 2, 2]], dtype=t)),
+    "swiglu of large gates": lambda t: passes.swiglu(
+        torch.tensor([[-1e4, -100, -88, 90, 1e4, 2, 2, 2, 2, 2]], dtype=t)
+    ),
     "swiglu backward of large gates": lambda t: passes.swiglu_backward(
         torch.tensor([[-1e4, -100, -88, 90, 1e4, 2, 2, 2, 2, 2]], dtype=t), randn(1, 5, dtype=t)
     ),

@@ -90,13 +90,14 @@ def rotate(x: Tensor, weight: Tensor | None, eps: float, cos: Tensor, sin: Tenso
 def rotate_backward(
     dy: Tensor, x: Tensor, weight: Tensor | None, scale: Tensor, cos: Tensor, sin: Tensor, out: Tensor, trained: bool
 ) -> Tensor | None:
-    """Writes the gradient of `rotate` by x to `out`; returns that by the weight if `trained`. dy is fp32."""
+    """Writes the gradient of `rotate` by x to `out`; returns that by the weight if `trained`. dy is fp32 or as x."""
     n, heads, d = x.shape
-    if _compiled(x, out):
+    if _compiled(x, out) and _paired(dy, x.dtype):
         dw = torch.empty(BLOCKS, d) if trained else None
         arguments = (dy, x, x.stride(0), weight, scale, cos, sin, out, out.stride(0), dw, BLOCKS, n, heads, d)
-        native.call(f"rotate_backward_{NAMES[x.dtype]}", *arguments)
+        native.call(f"rotate_backward_{NAMES[dy.dtype]}_{NAMES[x.dtype]}", *arguments)
         return dw.sum(0) if dw is not None else None
+    dy = dy.float()
     left, right = (dy * sin[:, None]).chunk(2, dim=-1)
     turned = dy * cos[:, None] + torch.cat([right, -left], dim=-1)
     if weight is None:

@@ -44,17 +44,18 @@ def attend_backward(
     factor: float,
     sums: Sequence[Tensor],
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of `attend` by query, key and value, all fp32 and contiguous."""
-    grads = dq, dk, dv = [torch.zeros(x.shape, device=x.device) for x in (query, key, value)]
+    """Gradients of `attend`: by query, of which each row has one place, in its type; by key and value in fp32."""
+    dq = torch.zeros(query.shape, dtype=query.dtype, device=query.device)
+    dk, dv = (torch.zeros(x.shape, device=x.device) for x in (key, value))
     for batch, lse in zip(batches, sums):
         q, k, v = _pieces(query, key, value, batch)
         d = _by_kv(gather(dout, batch.queries), key.shape[1])
         scores, dscores = q @ k.transpose(2, 3), d @ v.transpose(2, 3)
         softmax_backward_(scores, dscores, batch.first, batch.last, lse, factor)
-        scatter_(_by_head(dscores @ k, query.shape[1]), batch.queries, batch.asked, dq)
+        spread_(_by_head(dscores @ k, query.shape[1]), batch.queries, batch.asked, dq)
         scatter_(dscores.transpose(2, 3) @ q, batch.keys, batch.answered, dk)
         scatter_(scores.transpose(2, 3) @ d, batch.keys, batch.answered, dv)
-    return tuple(grads)  # type: ignore[return-value]
+    return dq, dk, dv
 
 
 class GemmAttention(torch.autograd.Function):

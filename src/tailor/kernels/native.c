@@ -7,8 +7,8 @@
    Vectors are GNU C's, sixteen numbers each, which GCC and Clang turn into what the processor has. Rows of another
    length end in a part of a vector: its missing numbers are read as zeros and not written.
 
-   The file includes itself once for each pair of types: X is what the residual stream is stored in, Y what matrix
-   products take and give. Passes that never see the residual stream are made where both are the same. */
+   The file includes itself once for each pair of types: Y is what matrix products take and give, X what the residual
+   stream or a gradient that is added up is stored in. Passes that see Y alone are made where both are the same. */
 
 #ifndef X
 
@@ -193,6 +193,47 @@ void FN(norm_weight)(const Y *dy, const X *x, const float *scale, float *dw, i64
     }
 }
 
+/* Gradient of `rotate` by x; dy is [n, heads, d]; dx has rows `to` apart. dw [blocks, d], or null, is the gradient
+   by w, each line that of an equal share of the rows: how many lines does not depend on threads. */
+void FN(rotate_backward)(const X *dy, const Y *x, i64 from, const float *w, const float *scale,
+                         const float *cosine, const float *sine, Y *dx, i64 to, float *dw, i64 blocks, i64 n,
+                         i64 heads, i64 d, int threads) {
+    i64 half = d / 2, share = (n + blocks - 1) / blocks;
+    PARALLEL
+    for (i64 block = 0; block < blocks; block++) {
+        float *sums = dw ? dw + block * d : 0;
+        if (sums) memset(sums, 0, d * sizeof(float));
+        for (i64 i = block * share; i < n && i < (block + 1) * share; i++) {
+            const float *c = cosine + i * d, *s = sine + i * d;
+            for (i64 h = 0; h < heads; h++) {
+                const X *g = dy + (i * heads + h) * d;
+                const Y *a = x + i * from + h * d;
+                Y *b = dx + i * to + h * d;
+                float v[LONG], r = w ? scale[i * heads + h] : 1.0f;
+                vec dot = {0};
+                EACH(j, half) {
+                    i64 k = half - j;
+                    vec left = LOAD(X)(g + j, k), right = LOAD(X)(g + half + j, k);
+                    vec cos = load_float(c + j, k), sin = load_float(s + j, k);
+                    store_float(v + j, k, left * cos + right * sin);
+                    store_float(v + half + j, k, right * cos - left * sin);
+                }
+                if (w) EACH(j, d) {
+                    vec t = load_float(v + j, d - j) * LOAD(Y)(a + j, d - j);
+                    dot += t * load_float(w + j, d - j);
+                    if (sums) store_float(sums + j, d - j, load_float(sums + j, d - j) + t * r);
+                }
+                float mean = total(dot) * r * r / d;
+                EACH(j, d) {
+                    vec t = load_float(v + j, d - j);
+                    if (w) t = (t * load_float(w + j, d - j) - LOAD(Y)(a + j, d - j) * mean) * r;
+                    STORE(Y)(b + j, d - j, t);
+                }
+            }
+        }
+    }
+}
+
 #ifdef SAME
 
 /* Rows of `heads` vectors of d numbers, `from` apart: with w, each vector is first divided by its rms and multiplied
@@ -226,47 +267,6 @@ void ONE(rotate)(const Y *x, i64 from, const float *w, float eps, const float *c
                 vec cos = load_float(c + j, k), sin = load_float(s + j, k);
                 STORE(Y)(b + j, k, left * cos - right * sin);
                 STORE(Y)(b + half + j, k, right * cos + left * sin);
-            }
-        }
-    }
-}
-
-/* Gradient of `rotate` by x; dy is fp32 [n, heads, d]; dx has rows `to` apart. dw [blocks, d], or null, is the gradient
-   by w, each line that of an equal share of the rows: how many lines does not depend on threads. */
-void ONE(rotate_backward)(const float *dy, const Y *x, i64 from, const float *w, const float *scale,
-                          const float *cosine, const float *sine, Y *dx, i64 to, float *dw, i64 blocks, i64 n,
-                          i64 heads, i64 d, int threads) {
-    i64 half = d / 2, share = (n + blocks - 1) / blocks;
-    PARALLEL
-    for (i64 block = 0; block < blocks; block++) {
-        float *sums = dw ? dw + block * d : 0;
-        if (sums) memset(sums, 0, d * sizeof(float));
-        for (i64 i = block * share; i < n && i < (block + 1) * share; i++) {
-            const float *c = cosine + i * d, *s = sine + i * d;
-            for (i64 h = 0; h < heads; h++) {
-                const float *g = dy + (i * heads + h) * d;
-                const Y *a = x + i * from + h * d;
-                Y *b = dx + i * to + h * d;
-                float v[LONG], r = w ? scale[i * heads + h] : 1.0f;
-                vec dot = {0};
-                EACH(j, half) {
-                    i64 k = half - j;
-                    vec left = load_float(g + j, k), right = load_float(g + half + j, k);
-                    vec cos = load_float(c + j, k), sin = load_float(s + j, k);
-                    store_float(v + j, k, left * cos + right * sin);
-                    store_float(v + half + j, k, right * cos - left * sin);
-                }
-                if (w) EACH(j, d) {
-                    vec t = load_float(v + j, d - j) * LOAD(Y)(a + j, d - j);
-                    dot += t * load_float(w + j, d - j);
-                    if (sums) store_float(sums + j, d - j, load_float(sums + j, d - j) + t * r);
-                }
-                float mean = total(dot) * r * r / d;
-                EACH(j, d) {
-                    vec t = load_float(v + j, d - j);
-                    if (w) t = (t * load_float(w + j, d - j) - LOAD(Y)(a + j, d - j) * mean) * r;
-                    STORE(Y)(b + j, d - j, t);
-                }
             }
         }
     }
@@ -374,18 +374,20 @@ void ONE(spread)(const Y *x, const i64 *rows, const i64 *used, Y *y, i64 to, i64
     }
 }
 
-/* The same, added up in fp32: several places may hold the same row. Each thread owns heads, so that the order of
-   additions is that of b whatever the number of threads. */
+/* The same, added up in fp32: several places may hold the same row. Each thread owns neighbouring heads, so that the
+   order of additions is that of b whatever the number of threads. */
 void ONE(scatter)(const Y *x, const i64 *rows, const i64 *used, float *y, i64 b, i64 heads, i64 k, i64 d,
                   int threads) {
+    i64 shares = threads < heads ? threads : heads;
     PARALLEL
-    for (i64 h = 0; h < heads; h++)
+    for (i64 share = 0; share < shares; share++)
         for (i64 i = 0; i < b; i++)
-            for (i64 j = 0; j < used[i]; j++) {
-                const Y *a = x + ((i * heads + h) * k + j) * d;
-                float *out = y + (rows[i * k + j] * heads + h) * d;
-                EACH(c, d) store_float(out + c, d - c, load_float(out + c, d - c) + LOAD(Y)(a + c, d - c));
-            }
+            for (i64 j = 0; j < used[i]; j++)
+                for (i64 h = share * heads / shares; h < (share + 1) * heads / shares; h++) {
+                    const Y *a = x + ((i * heads + h) * k + j) * d;
+                    float *out = y + (rows[i * k + j] * heads + h) * d;
+                    EACH(c, d) store_float(out + c, d - c, load_float(out + c, d - c) + LOAD(Y)(a + c, d - c));
+                }
 }
 
 /* Logits x [n, v] become probabilities in place; lse [n]. */
