@@ -3,8 +3,8 @@
 y = x W' + s (x A') B' (Hu et al. 2021) keeps x and the r numbers a row of x A', and nothing else: PEFT's own layers
 keep three more copies of x, one of them fp32. q, k and v, or gate and up, are stacked into one matrix: frozen weights
 are moved once into one storage, of which the modules then hold slices; trained ones are fp32 and are cast into one for
-each pass. Where a stack is frozen, its adapters stand in further columns of it: [x, x A'] [W, s B]' is one product, where
-adding s (x A') B' to y reads and writes all of y again (a fifth of the product's time for gate and up).
+each pass. Where a stack is frozen, its adapters stand in further columns of it: [x, x A'] [W, s B]' is one product,
+where adding s (x A') B' to y reads and writes all of y again (a fifth of the product's time for gate and up).
 """
 
 from __future__ import annotations
@@ -206,8 +206,8 @@ class Bundle:
 
 
 def _stacked(weights: Sequence[Tensor], room: int) -> Tensor:
-    """Frozen weights as one matrix: as they lie, if they are neighbours with `room` free columns behind them, else moved
-    into one storage."""
+    """Frozen weights as one matrix: as they lie, if they are neighbours with `room` free columns behind each row, else
+    moved into one storage."""
     first = weights[0]
     if len(weights) == 1:
         return first.detach()
