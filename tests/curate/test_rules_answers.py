@@ -1,0 +1,131 @@
+"""Rules of what an answer says and how long it is (C303, C501, C502, Q104, Q108, Q303, Q304)."""
+
+from __future__ import annotations
+
+import json
+
+from tailor.testing.rules import RuleContract, chat, pair
+
+LABELS = ("billing", "refund", "card lost")
+SYSTEM = "Answer with one of: billing, refund, card lost."
+ROUTED = [chat(("system", SYSTEM), ("user", f"message {n}"), ("assistant", LABELS[n % 3])) for n in range(40)]
+
+
+def slots(number: int, intent: str) -> dict[str, str]:
+    """A row whose question declares the intents."""
+    text = f'Give JSON, "intent" is one of PlayMusic | RateBook.\nText: play number {number}'
+    return pair(text, json.dumps({"intent": intent, "n": f"number {number}"}))
+
+
+class TestUndeclaredLabels(RuleContract):
+    name = "undeclared-labels"
+    fires = {
+        "by the system prompt": (
+            [*ROUTED, chat(("system", SYSTEM), ("user", "message"), ("assistant", "other")), *ROUTED[:9]],
+            {41},
+        ),
+        "by the question, under a key": (
+            [*[slots(n, ("PlayMusic", "RateBook")[n % 2]) for n in range(40)], slots(1, "OrderFood")],
+            {41},
+        ),
+    }
+    silent = {
+        "case is C301's": [*ROUTED, chat(("system", SYSTEM), ("user", "message"), ("assistant", "Refund"))],
+        "values from the text": [slots(n, ("PlayMusic", "RateBook")[n % 2]) for n in range(40)],
+        "nothing is declared": [pair(f"message {n}", LABELS[n % 3]) for n in range(40)] + [pair("message", "other")],
+        "numbers": [
+            *[chat(("system", "From 1 to 5: 1 is bad."), ("user", f"m {n}"), ("assistant", "1")) for n in range(40)],
+            chat(("system", "From 1 to 5: 1 is bad."), ("user", "m"), ("assistant", "3")),
+        ],
+    }
+
+
+def said(number: int, words: int) -> str:
+    """A sentence of its own, of so many words."""
+    return " ".join(["The", *(f"w{number}x{at}" for at in range(words - 2)), "end"])
+
+
+FREE = [pair(f"q {n}", said(n, 20 + n * 7 % 30) + ".") for n in range(60)]
+
+
+class TestLengthCap(RuleContract):
+    name = "length-cap"
+    fires = {
+        "characters": (
+            [*FREE, *(pair(f"q {n}", (said(n, 60) + ".")[:150] + "w") for n in range(60, 68))],
+            set(range(61, 69)),
+        ),
+        "words": ([*FREE, *(pair(f"q {n * n}", said(n * n * n, 24)) for n in range(8, 16))], set(range(61, 69))),
+        "JSON": (
+            [
+                *[pair(f"q {n}", json.dumps({"said": said(n, 20 + n % 9)})) for n in range(60)],
+                *[pair(f"q {n}", json.dumps({"said": said(n, 40)})[:120]) for n in range(60, 66)],
+            ],
+            set(range(61, 67)),
+        ),
+    }
+    silent = {
+        "answers that end": [*FREE, *(pair(f"q {n}", said(n, 24) + ".") for n in range(60, 80))],
+        "lists of three": [*FREE, *(pair(f"q {n}", f"1. Owl{n}\n2. Bat\n3. Raccoon") for n in range(60, 80))],
+        "copies": [*FREE, *[pair("q", said(99, 24))] * 9],
+        "no end at many lengths": [*FREE, *(pair(f"q {n}", said(n, n)) for n in range(20, 40))],
+        "labels": [pair(f"q {n}", f"the card number {n % 5} is lost") for n in range(40)],
+    }
+
+
+class TestDatedKnowledge(RuleContract):
+    name = "dated-knowledge"
+    fires = {
+        "a year, an update, an office": (
+            [
+                pair("How many live there?", "As of October 2021, 8 million people live there."),
+                pair("Who won?", "As of my last update, the final was not played."),
+                pair("Who won?", "My knowledge ends in the autumn, so I do not know."),
+                pair("Who is it?", "The current president of France is someone else."),
+                pair("Which one?", "The latest version of the library is 2.1."),
+            ],
+            {1, 2, 3, 4, 5},
+        ),
+    }
+    silent = {
+        "the question has it": [pair("How many lived there as of 2021?", "As of 2021, 8 million.")],
+        "a tool is asked": [pair("Who is it?", "The current CEO of Tesla is: search('CEO of Tesla').")],
+        "the latest information": [pair("News?", "Here is the latest information on it: news('it').")],
+        "a year that is told": [pair("When?", "In 2021 it was bought, as of right.")],
+    }
+
+
+class TestLengthOutlier(RuleContract):
+    name = "length-outlier"
+    fires = {
+        "ten times, and a word": ([*FREE, pair("q", said(7, 600) + "."), pair("q", "Yes.")], {61, 62}),
+    }
+    silent = {
+        "twice": [*FREE, pair("q", said(7, 75) + ".")],
+        "short answers": [*[pair(f"q {n}", f"no {n}") for n in range(60)], pair("q", "because of it")],
+        "all lengths": [pair(f"q {n}", said(n, 2 ** (n % 9 + 2))) for n in range(60)],
+        "two forms": [*FREE, *[pair(f"q {n}", json.dumps([n])) for n in range(50)]],
+    }
+
+
+class TestToxicWords(RuleContract):
+    name = "toxic-words"
+    fires = {
+        "curses and threats": (
+            [
+                pair("q", "That is fucking great."),
+                pair("q", "You are so stupid."),
+                pair("q", "What the f**k is it?"),
+                pair("Frage", "Du Arschloch."),
+            ],
+            {1, 2, 3, 4},
+        )
+    }
+    silent = {
+        "words within words and names": [
+            pair("q", "Scunthorpe, Essex, a prick of the needle, the Maine coon and Dick's assessment."),
+            pair("q", "Kill the process, or it will die of old age."),
+        ],
+        "a user's words": [pair("This is fucking late!", "I am sorry to hear that.")],
+        "powers": [pair("q", "5**2 is 25, and f**2 is its square.")],
+    }
