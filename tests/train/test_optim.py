@@ -105,14 +105,6 @@ def test_resumed_from_a_checkpoint_every_bit_is_the_same(
     assert all(not torch.equal(value, whole.trainable()[key]) for key, value in started.trainable().items())
 
 
-@pytest.mark.parametrize(("kind", "name"), KINDS)
-def test_an_update_can_be_told_by_the_version(model: Loaded, kind: str, name: str) -> None:
-    _, optimizer = tuned(model, kind, name)
-    before = {key: value._version for key, value in model.trainable().items()}
-    move(model.trainable(), optimizer, 0)
-    assert all(value._version > before[key] for key, value in model.trainable().items())
-
-
 def test_adamw_8bit_is_adamw_where_moments_are_fp32_and_near_it_elsewhere(model: Loaded) -> None:
     how, optimizer = tuned(model, "full", "adamw-8bit")
     theirs = copies(model)

@@ -95,14 +95,7 @@ def default_learning_rate(adapter: str, parameters: int) -> float:
 def make(loaded: Loaded, plan: Plan) -> torch.optim.Optimizer:
     """The optimiser that `plan` names, over what `loaded` trains. Raises ConfigError where there is none such."""
     optimizer: torch.optim.Optimizer = plugins.load("train.optimisers", plan.optimizer).make(loaded, plan)
-    optimizer.register_step_post_hook(_count_changes)
     return optimizer
-
-
-def _count_changes(optimizer: torch.optim.Optimizer, *_: Any) -> None:
-    """Raise the versions of what was updated: fused kernels and `.data` leave them, and copies by version go stale."""
-    for group in optimizer.param_groups:
-        torch.autograd.graph.increment_version(group["params"])
 
 
 def set_rate(optimizer: torch.optim.Optimizer, plan: Plan, step: int) -> float:

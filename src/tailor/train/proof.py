@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from tailor.records import Datum
 from tailor.run import Run
 from tailor.train.step import Step
 from tailor.weights.load import Loaded, choose_device, hushed, load
+from tailor.weights.memory import free_memory
 from tailor.weights.quantise import dequantise
 
 
@@ -53,13 +53,8 @@ def write_trained(loaded: Loaded, path: Path) -> None:
 
 def fits_fp32(folder: Path, device: str) -> bool:
     """Whether the model in `folder` fits as fp32, three times over, into the memory that is free."""
-    place = choose_device(device)
-    free = torch.cuda.mem_get_info(place)[0] if place.type == "cuda" else _free_memory()
-    return 12 * sum(path.stat().st_size for path in folder.glob("*.safetensors")) / 2 < free
-
-
-def _free_memory() -> int:
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    needed = 12 * sum(path.stat().st_size for path in folder.glob("*.safetensors")) / 2
+    return needed < free_memory(choose_device(device))
 
 
 def write_base(run: Run, folder: Path) -> None:
