@@ -8,8 +8,8 @@ An injector is one function. Four kinds, by what they make:
     @damage(code, *on)  bytes, dice, clean -> (a file's suffix or "", other bytes): a defect of its file
 
 `code` names the rule that should find it (`also` others, where two rules share a case), `on` the sets (by name or
-trait) that can have it. Several functions with one code are its variants, which take turns. `@decoy` and `@other` are as
-`@edit` and `@more`, for rows that only look like the defect: what a rule says of them is a false alarm. Nothing here
+trait) that can have it. Several functions with one code are its variants, which take turns. `@decoy` and `@other` are
+as `@edit` and `@more`, for rows that only look like the defect: what a rule says of them is a false alarm. Nothing here
 knows how a rule works.
 """
 

@@ -105,7 +105,7 @@ def fence_left_open(row: Row, dice: random.Random, clean: Clean) -> Row:
     return row
 
 
-@decoy("Q103", *PROSE)
+@decoy("Q103", "e2e", "mixed", "alpaca")
 def ends_otherwise(row: Row, dice: random.Random, clean: Clean) -> Row | None:
     if row.json is not None:
         return None

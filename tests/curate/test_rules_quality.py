@@ -213,6 +213,21 @@ class TestTruncatedAnswer(RuleContract):
         ),
         "a last word that cannot be one": ([*WHOLE, pair("q", "It serves as a reminder of the importance of")], {31}),
         "no mark where all have one": ([*WHOLE, pair("q", "You can choose what to invest in. While the coin")], {31}),
+        "a last line that all others have": (
+            [
+                *(pair("q", f"One {word} costs 3.\n#### 3") for word in WORDS * 3),
+                pair("q", "One ladder costs 4, so two"),
+            ],
+            {31},
+        ),
+        "the beginning of a word, where some have no mark": (
+            [
+                *(pair(f"q {word}", f"They sold the old {word} of the harbour in March.") for word in WORDS * 3),
+                *(pair(f"r {word}", f"They gave away the {word} of the harbour") for word in WORDS[:6]),
+                pair("q", "They sold the old ladder of the har"),
+            ],
+            {37},
+        ),
     }
     silent = {
         "phrases": [pair(word, f"one {word} from the old shop") for word in WORDS] * 3,

@@ -82,7 +82,7 @@ def _within(text: str, piece: Piece) -> bool:
 
     Whatever else the text holds, nobody wrote that. Signs of money stand beside letters in honest text, too.
     """
-    lead, *more = text[piece.start : piece.end]
+    lead, more = text[piece.start], text[piece.start + 1 : piece.end]
     if not (piece.meant.isalpha() and _LATIN.match(piece.meant)):
         return False
     if not _NOWHERE.isdisjoint(more):

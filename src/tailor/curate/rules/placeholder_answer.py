@@ -1,8 +1,8 @@
 """An answer that stands for one: `TODO`, `N/A`, `nan`, `...`.
 
 Somebody left it open, or a table's empty cell was written as text. The model learns to answer so. Words that may
-name a class (`None`, `missing`) count only where answers are no labels, and `None.` as a
-sentence does not: "Any allergies?" may well be answered so.
+name a class (`None`, `missing`) count where answers are no labels, or where this one is rare among them, and `None.`
+as a sentence does not: "Any allergies?" may well be answered so.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from tailor.curate.labels import classes
 from tailor.curate.rules.base import Hit
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ _OPEN = re.compile(
     r"|(?:(?:to|will) be )?(?:done|add(?:ed)?|fill(?:ed)?(?: (?:it )?in)?|completed?|determined?|written?)"
     r"(?: later| soon)|(?:to|will) be (?:done|added|filled(?: in)?|completed|determined|written))[\]>)}*_:.!]*"
 )
+RARE = 4  # times rarer than half of the rows' labels are: then it is no class
 _NEVER = frozenset(["todo", "tbd", "tbc", "tba", "fixme", "nan", "placeholder"])  # no class is called so
 _WORDS = frozenset(["none", "null", "nil", "nul", "<na>", "\\n"])
 
@@ -48,7 +52,10 @@ def collect(row: Row) -> int | None:
 
 def judge(corpus: Corpus) -> Iterator[Hit]:
     """One Hit a row."""
+    found = classes(corpus)
+    sizes = found.counts[found.own]
+    rare = set(found.rows[sizes * RARE < np.median(sizes)].tolist()) if len(sizes) else set()
     for index, kind in zip(*corpus.collected.get(CODE, ([], []))):
-        if not corpus.against[index] and (kind == 1 or not corpus.labelled):
+        if not corpus.against[index] and (kind == 1 or not corpus.labelled or int(index) in rare):
             answer = corpus.row(index).answer.strip()
             yield Hit(message=f"the answer is {answer[:30]!r}", rows=(int(index),), evidence=answer[:80], at=answer)

@@ -26,6 +26,7 @@ COST = "the held-out answer can be read off the training rows"
 FIX = "split by document or source (data.group), or leave the row out of training"
 WORDS = 13
 MUCH = 0.5  # of the held-out row's runs: below, quotations and stock phrases are met
+WHOLE = 0.8  # of the runs: a variation has other words in each second run or so
 STOCK = 20  # held-out rows: a run that more of them have is a stock phrase
 FEWEST = 4  # runs a held-out row needs to be judged, that is 16 words of its own
 
@@ -54,8 +55,10 @@ def judge(corpus: Corpus) -> Iterator[Hit]:
     across = near[corpus.against[near[:, 0]] != corpus.against[near[:, 1]]]
     alike = set(map(tuple, across.tolist()))  # the training side is read first
     for number, (train, (share, held)) in enumerate(sorted(best.items())):
-        if corpus.question_key[train] == corpus.question_key[held] or (train, held) in alike:
-            continue  # L101 and L102 say so
+        if corpus.question_key[train] == corpus.question_key[held]:
+            continue  # L101 says so
+        if (train, held) in alike and (share < WHOLE or corpus.prompt_facts[train] == corpus.prompt_facts[held]):
+            continue  # L102 says so, or it is a variation of the held-out row
         evidence = f"{corpus.row(train).excerpt()}\n{corpus.row(held).excerpt()}" if number < KEPT else ""
         yield Hit(message=f"holds {share:.0%} of a held-out row", rows=(train, held), evidence=evidence)
 
