@@ -95,6 +95,11 @@ class TestTemplateDropsRole(Rendered):
         "turns that the template trims or joins": [SYSTEM, asked("two\nlines ", "an answer\n\nof é𝄞 \t two")],
         "the template's own marks, written out": [asked("what is <|end|>", "<|end|> ends a turn")],
         "rows without an answer": [{"messages": [{"role": "user", "content": "a"}]}],
+        "answers in the history of a pair": [
+            {"input": {"messages": SYSTEM["messages"] + [{"role": "user", "content": "Sure?"}]}}
+            | {"preferred_output": [{"role": "assistant", "content": "Yes."}]}
+            | {"non_preferred_output": [{"role": "assistant", "content": "No."}]}
+        ],
     }
 
 

@@ -38,8 +38,9 @@ def look(row: Row) -> Iterator[Hit]:
         return
     if not found.texts:
         return  # nothing in it is trained
-    for turn in row.turns:
-        trained = turn.role == "assistant" and turn.weight != 0
+    context = len(row.example.messages) if row.example.kind == "pair" else 0
+    for number, turn in enumerate(row.turns):
+        trained = turn.role == "assistant" and turn.weight != 0 and number >= context
         for text in _texts(turn):
             if not _stands(text, found.answers if trained else found.texts):
                 yield Hit(message=_message(turn.role, text, found), evidence=_begin(text), at=text)
