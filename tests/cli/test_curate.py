@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import sys
@@ -158,6 +159,13 @@ def test_weights_are_for_training(call: Any) -> None:
     write(Path("rows.jsonl"), GOOD)
     code, _, err = call("curate", "rows.jsonl:0.5", "-o", "clean.jsonl")
     assert code == 2 and "rows are written once" in err
+
+
+def test_rows_are_taken_out_of_text_files(call: Any) -> None:
+    Path("rows.jsonl.gz").write_bytes(gzip.compress(b'{"prompt": "a", "completion": "b"}\n'))
+    for verb, target in (("curate", "clean.jsonl.gz"), ("split", "parts")):
+        code, _, err = call(verb, "rows.jsonl.gz", "--out", target)
+        assert code == 2 and "only plain text files" in err and "unpack" in err
 
 
 def test_force_writes_over(call: Any) -> None:

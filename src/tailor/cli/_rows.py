@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 
 def sources(paths: Sequence[str]) -> list[Path]:
-    """The files of the data. Raises ConfigError where one of them is mixed by weight: rows are written once."""
+    """The files of the data. Raises ConfigError where one of them is mixed by weight, as rows are written once, and
+    DataError where rows cannot be taken out of one as they stand."""
     from tailor import formats
 
     found = formats.inputs(paths)
@@ -28,6 +29,7 @@ def sources(paths: Sequence[str]) -> list[Path]:
                 f"{file.path}:{file.weight:g}: weights are for training, rows are written once",
                 fix="leave the weight out",
             )
+        formats.layout(file.path)
     return [file.path for file in found]
 
 

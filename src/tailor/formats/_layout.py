@@ -45,7 +45,7 @@ def _layout(path: Path) -> Layout:
     kind = path.suffix.lower()
     if chunks.packed or kind not in (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".tab"):
         fix = "unpack or export it as JSON lines or CSV first"
-        raise DataError("only plain text files of rows can be repaired", where=str(path), fix=fix)
+        raise DataError("only plain text files of rows can be repaired or divided", where=str(path), fix=fix)
     if kind in (".csv", ".tsv", ".tab"):
         delimiter = "\t" if kind != ".csv" else _tables.delimiter_of(chunks.head)
         size = path.stat().st_size
