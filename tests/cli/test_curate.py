@@ -54,10 +54,10 @@ def test_a_table_of_what_happened(call: Any) -> None:
     assert lines[0].split() == ["step", "rows", "left", "went", "why"]
     assert lines[1].split() == ["read", "64"]
     assert [line.split()[:4] for line in lines[2:6]] == [
-        ["unusable", "63", "-1", "F002"],
-        ["defects", "62", "-1", "Q101"],
+        ["unusable", "63", "-1", "F002:"],
+        ["defects", "62", "-1", "Q101:"],
         ["contradictions", "62"],
-        ["copies", "61", "-1", "D101"],
+        ["copies", "61", "-1", "D101:"],
     ]
     assert "labels: 6 of 7" in out  # the placeholder was one
     assert "defects: 1 of 7 labels lose all their rows: TODO" in out
@@ -83,7 +83,7 @@ def test_one_document(call: Any) -> None:
         60, 30, "clean.jsonl", "clean.ledger.jsonl"
     )  # fmt: skip
     assert found["steps"][-1] == {
-        "name": "selection", "left": 30, "why": {"random not one of the 30 rows drawn by lot": 30}
+        "name": "selection", "left": 30, "why": {"random: not one of the 30 rows drawn by lot": 30}
     }  # fmt: skip
     assert found["labels"] == {"before": 5, "after": 5}
 

@@ -159,7 +159,7 @@ class _Work:
             for problem in problems:
                 rule = by_kind.get(problem.kind, by_kind["shape"])
                 self.gone.append(Gone(problem.where, "unusable", rule, problem.what))
-            why = Counter(f"{gone.rule} {rules()[gone.rule].title.lower()}" for gone in self.gone)
+            why = Counter(f"{gone.rule}: {rules()[gone.rule].title.lower()}" for gone in self.gone)
             self.steps.append(Step("unusable", int(self.alive.sum()), dict(why)))
 
     def _classes(self) -> set[int]:
@@ -174,7 +174,7 @@ class _Work:
             place = str(self.corpus.source(beside)) if beside is not None else ""
             self.gone.append(Gone(str(self.corpus.source(index)), step, rule, why, place))
         self.alive[indices] = False
-        reasons = Counter(f"{rule} {why}" for rule, why, _ in found.values())
+        reasons = Counter(f"{rule}: {why}" for rule, why, _ in found.values())
         self.steps.append(Step(step, int(self.alive.sum()), dict(reasons.most_common())))
         lost = self.classes - self._classes()
         if lost:
