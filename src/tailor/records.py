@@ -379,9 +379,6 @@ class Completer(Protocol):
         ...
 
 
-Scorer = Callable[[Sequence[Example]], Sequence[float]]
-"""Examples -> mean negative log-likelihood of each answer, in nats a token."""
-
 Progress = Callable[[str, int, int], None]
 """(what is being done, done so far, in all): how a room reports progress without knowing the screen."""
 
