@@ -17,7 +17,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from tailor.completers.base import check
 from tailor.errors import ConfigError, ResourceError
@@ -26,6 +26,8 @@ from tailor.records import Completion, Message, Reasoning, Request, Sampling, Te
 RETRIED = (408, 409, 429)  # and every 5xx
 FIRST_WAIT, LONGEST_WAIT, LONGEST_ASKED = 0.5, 8.0, 120.0  # seconds
 _REPLY = 16 << 20  # bytes; no honest reply is longer
+_REASONS: dict[str, Literal["stop", "length", "refused"]] = {"length": "length", "content_filter": "refused"}
+_REFUSED = {"choices": [{"message": {"content": ""}, "finish_reason": "content_filter"}]}  # no room for an answer
 
 
 class OpenAICompleter:
@@ -114,6 +116,8 @@ class OpenAICompleter:
         except urllib.error.HTTPError as error:
             with error:
                 said = _said(error.read(_REPLY), key)
+            if error.code == 400 and "context" in said and "length" in said:
+                return _REFUSED
             if error.code in RETRIED or error.code >= 500:
                 raise _Again(f"{error.code} {said}", _seconds(error.headers.get("Retry-After"))) from None
             fix = f"is {self._key_from} set?" if error.code in (401, 403) else "check the address and the model's name"
@@ -133,7 +137,7 @@ class OpenAICompleter:
         prompt = usage.get("prompt_tokens") if isinstance(usage, dict) else 0
         return Completion(
             text=str(choice["message"]["content"] or ""),
-            finish_reason="length" if choice.get("finish_reason") == "length" else "stop",
+            finish_reason=_REASONS.get(choice.get("finish_reason"), "stop"),
             prompt_tokens=prompt if isinstance(prompt, int) else 0,
             seconds=seconds,
         )

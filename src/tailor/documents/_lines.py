@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from tailor.documents.base import LIGATURES, Block, LeftOut
 
@@ -31,19 +31,26 @@ _TITLE_WORDS, _TITLE_LENGTH = 10, 90
 _END_OF_SENTENCE = (".", "!", "?", ":", ";", "”", '"')
 
 
-def blocks(pages: Sequence[str]) -> tuple[list[Block], list[LeftOut]]:
-    """The blocks of pages of text, and the headers and footers taken off them."""
+def blocks(
+    pages: Sequence[str], titles: Mapping[tuple[int, str], int] | None = None
+) -> tuple[list[Block], list[LeftOut]]:
+    """The blocks of pages of text, and the headers and footers taken off them.
+
+    `titles` are lines known to be titles: (page, the line in small letters) -> level.
+    """
+    known = titles or {}
     split = [page.translate(LIGATURES).splitlines() for page in pages]
     lines, left_out = without_furniture(split)
     words = _words(lines)
     found: list[Block] = []
     for number, page in enumerate(lines, 1):
-        paragraphs = _paragraphs(page, words)
+        paragraphs = _paragraphs(page, words, {line for on, line in known if on == number})
         if found and paragraphs and not paragraphs[0][1] and _goes_on(found[-1], paragraphs[0][0]):
             last = found.pop()
             found.append(Block(last.kind, _joined(last.text, paragraphs.pop(0)[0], words), last.page))
         for text, title in paragraphs:
-            found += [Block("heading", text, number, _level(text))] if title else _run_in(text, number)
+            level = known.get((number, text.lower()), _level(text))
+            found += [Block("heading", text, number, level)] if title else _run_in(text, number)
     return found, left_out
 
 
@@ -118,11 +125,11 @@ def _joined(before: str, after: str, words: Counter[str]) -> str:
     return before + after if hyphened > whole else before[:-1] + after
 
 
-def _paragraphs(lines: Sequence[str], words: Counter[str]) -> list[tuple[str, bool]]:
-    """The lines of a page joined to paragraphs, and whether each is a title."""
+def _paragraphs(lines: Sequence[str], words: Counter[str], known: Collection[str]) -> list[tuple[str, bool]]:
+    """The lines of a page joined to paragraphs, and whether each is a title, as those of `known` are."""
     clean = [" ".join(line.split()) for line in lines]
     lengths = sorted(len(line) for line in clean if line)
-    width = lengths[int(0.9 * (len(lengths) - 1))] if lengths else 0
+    width = lengths[-1 - len(lengths) // 10] if lengths else 0
     found: list[tuple[str, bool]] = []
     ended = True
     for index, line in enumerate(clean):
@@ -130,8 +137,8 @@ def _paragraphs(lines: Sequence[str], words: Counter[str]) -> list[tuple[str, bo
             ended = True
             continue
         follower = next((later for later in clean[index + 1 :] if later), "")
-        title = is_title(line) and not _shouted(clean, index, width)
-        title = title or (ended and len(follower) >= _FULL * width and _capital_words(line))
+        looks = is_title(line) or (ended and len(follower) >= _FULL * width and _capital_words(line))
+        title = line.lower() in known or (looks and not _shouted(clean, index, width))
         if ended or title or _BULLET.match(line) or _RUN_IN.match(line):
             found.append((line, title))
         else:

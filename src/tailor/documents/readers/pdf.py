@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tailor.documents._lines import blocks
-from tailor.documents.base import Block, Document, Unreadable, need
+from tailor.documents.base import Document, Unreadable, need
 
 SUFFIXES = (".pdf",)
 _WORDLESS = 20  # letters: a scanned page may hold a stamp or a page number as text
@@ -23,7 +23,7 @@ def read(path: Path) -> Document:
         if reader.is_encrypted and not reader.decrypt(""):
             raise Unreadable(path, "this PDF is encrypted", "save it without its password: qpdf --decrypt IN OUT")
         pages = [page.extract_text() or "" for page in reader.pages]
-        titles = list(_bookmarks(reader, reader.outline))
+        titles = dict(_bookmarks(reader, reader.outline))
     except Unreadable:
         raise
     except pypdf.errors.DependencyError:
@@ -36,30 +36,20 @@ def read(path: Path) -> Document:
     if not pages or len(without) == len(pages):
         count = f"{len(pages)} page" + ("s" if len(pages) != 1 else "")
         raise Unreadable(path, f"no text on its {count}: it is a scan", "recognise it first: ocrmypdf IN OUT")
-    found, left_out = blocks([text.encode("utf-8", "replace").decode() for text in pages])
+    found, left_out = blocks([text.encode("utf-8", "replace").decode() for text in pages], titles)
     notes = []
     if without:
         shown = ", ".join(map(str, without[:10])) + (", …" if len(without) > 10 else "")
         notes.append(f"{len(without)} of {len(pages)} pages hold no text (blank, or scanned): {shown}")
-    return Document(str(path), _with_bookmarks(found, titles), left_out, notes)
+    return Document(str(path), found, left_out, notes)
 
 
-def _bookmarks(reader: Any, outline: Any, level: int = 1) -> Iterator[tuple[str, int, int]]:
-    """(title, page, level) of each bookmark."""
+def _bookmarks(reader: Any, outline: Any, level: int = 1) -> Iterator[tuple[tuple[int, str], int]]:
+    """Page and words, in small letters, of each bookmark, and its level."""
     for entry in outline:
         if isinstance(entry, list):
             yield from _bookmarks(reader, entry, level + 1)
         elif entry.title:
             page = reader.get_destination_page_number(entry)
             if page is not None and page >= 0:
-                yield " ".join(str(entry.title).split()), page + 1, level
-
-
-def _with_bookmarks(found: list[Block], titles: list[tuple[str, int, int]]) -> list[Block]:
-    """Paragraphs that are a bookmark of their page become headings."""
-    levels = {(title.lower(), page): level for title, page, level in titles}
-    named = []
-    for block in found:
-        level = levels.get((block.text.lower(), block.page or 0))
-        named.append(block if level is None else Block("heading", block.text, block.page, level))
-    return named
+                yield (page + 1, " ".join(str(entry.title).lower().split())), level

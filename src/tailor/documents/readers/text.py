@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import re
 from pathlib import Path
 
 from tailor.documents._lines import blocks
 from tailor.documents.base import Block, Document, Unreadable
 
 SUFFIXES = (".txt", ".text")
+_BINARY = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
@@ -33,6 +35,6 @@ def decoded(path: Path) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         fix = f"convert it: iconv -f WINDOWS-1252 -t UTF-8 {path.name} > {path.name}.utf8"
         raise Unreadable(path, f"not UTF-8 at line {line:,}", fix) from None
-    if "\x00" in text:
-        raise Unreadable(path, "zero bytes in it: this is no text")
+    if _BINARY.search(text):
+        raise Unreadable(path, "control characters in it: this is no text", "is its name wrong?")
     return text.replace("\r\n", "\n").replace("\r", "\n")

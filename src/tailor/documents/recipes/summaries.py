@@ -28,9 +28,8 @@ def rows(document: Document, given: Given) -> Iterator[Made]:
     while end < len(blocks) and not (blocks[end].kind == "heading" and blocks[end].level <= blocks[found].level):
         end += 1
     summary = [block.text for block in blocks[found + 1 : end]]
-    body = [
-        block.text for index, block in enumerate(blocks) if not found <= index < end and block.text != document.title
-    ]
+    before = [block.text for block in blocks[:found] if block.text != document.title]
+    body = before + [block.text for block in blocks[end:]]
     if summary and body:
         prompt = f"Document: {document.title}\nSummary: " + "\n\n".join(summary)
         yield Made({"prompt": prompt, "completion": "\n\n".join(body)}, tuple(range(len(blocks))))
