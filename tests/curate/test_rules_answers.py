@@ -129,3 +129,78 @@ class TestToxicWords(RuleContract):
         "a user's words": [pair("This is fucking late!", "I am sorry to hear that.")],
         "powers": [pair("q", "5**2 is 25, and f**2 is its square.")],
     }
+
+
+ORDERS = [
+    pair(
+        f"Order no. {61000 + n} of March {n % 28 + 1}, for Ann from town {n}.",
+        json.dumps({"ref": f"AF{61000 + n}", "day": f"{n % 28 + 1:02}MAR", "town": f"Town {n}", "team": "till"}),
+    )
+    for n in range(60)
+]
+
+
+def order(**more: str) -> dict[str, str]:
+    """A row of an order of March 4 with other values."""
+    values = {"ref": "AF61500", "day": "04MAR", "town": "Town 9", "team": "till", **more}
+    return pair("Order no. 61500 of March 4, for Ann from town 9.", json.dumps(values))
+
+
+class TestUnsupportedValues(RuleContract):
+    name = "unsupported-values"
+    fires = {
+        "a number, a day, a name": (
+            [*ORDERS, order(ref="AF61501"), order(day="05MAR"), order(town="Bergen")],
+            {61, 62, 63},
+        ),
+        "a piece of the text": (
+            [
+                *[pair(f"The owner of shop {n} is Ann{n}. Who is it?", f"Ann{n}") for n in range(40)],
+                pair("The owner is Ann.", "Gerda"),
+            ],
+            {41},
+        ),
+    }
+    silent = {
+        "what is worked out": [*ORDERS, order(team="bench"), order(team="dock")],
+        "other letters and marks": [*ORDERS, order(town="TOWN  9"), order(town="town-9")],
+        "the first of two places is within a word": [
+            *ORDERS,
+            pair("Order no. 61500 of March 4, for Hans from town an.", json.dumps({"ref": "AF61500", "town": "an"})),
+        ],
+        "labels": [pair(f"message {n}", LABELS[n % 3]) for n in range(40)],
+    }
+
+
+WORDED = {"yes": "kids are welcome", "no": "it is no place for kids"}
+
+
+def place(number: int, family: str = "", said: str = "") -> dict[str, str]:
+    """A row of facts about a place."""
+    more = f", family[{family}]" if family else ""
+    return pair(
+        f"name[Mill {number}], area[riverside {number % 3}]{more}",
+        f"Mill {number} lies at riverside {number % 3}{', and ' + said if said else ''}.",
+    )
+
+
+PLACES = [
+    place(n, *((("yes", "no")[n % 4 // 2], WORDED[("yes", "no")[n % 4 // 2]]) if n % 2 else ())) for n in range(80)
+]
+
+
+class TestOmittedValues(RuleContract):
+    name = "omitted-values"
+    fires = {
+        "to the letter": ([*PLACES, pair("name[Mill 5], area[riverside 1]", "Mill 5 is a pub.")], {81}),
+        "in words of its own": ([*PLACES, place(1, "yes")], {81}),
+    }
+    silent = {
+        "all is said": PLACES,
+        "case and articles": [*PLACES, pair("name[The Mill], area[riverside]", "A mill at Riverside.")],
+        "a key that few answers tell": [
+            pair(f"name[Mill {n}], kind[restaurant]", f"Mill {n} is {'a restaurant' if n % 3 else 'good'}.")
+            for n in range(60)
+        ],
+        "no facts": [pair(f"question {n}", f"answer {n}, as it is") for n in range(60)],
+    }

@@ -1,9 +1,10 @@
-"""Answers that break off at exactly one length: a cap on characters, words or tokens.
+"""Answers that break off at exactly one length.
 
-Whoever wrote the answers had a limit, and those that met it were cut there: many answers without an end have one and
-the same number of characters, of words, or of words and marks (about what a tokenizer counts), far more than have one
-more or one less. The model learns to stop in the middle at that length. Answers that end as they should are left
-alone, also where they have that length; Q103 finds single ones that break off.
+Whoever wrote the answers had a limit, a cap on characters, words or tokens, and those that met it were cut there: many
+answers without an end have one and the same number of characters, of words, or of words and marks (about what a
+tokenizer counts), far more than have one more or one less. The model learns to stop in the middle at that length.
+Answers that end as they should are left alone, also where they have that length; Q103 finds single ones that break
+off.
 """
 
 from __future__ import annotations

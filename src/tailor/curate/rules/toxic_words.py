@@ -45,7 +45,7 @@ _HINTS = (
     *("shut up", "piss off", "screw you", "go to hell", "drop dead"),
 )
 _HIDDEN = re.compile(
-    r"\bf[*#@$!%u][*#@$!%c]k(?:ing|er|ed|s)?\b|\bf\*{2,}(?:k|ing)?|\bsh[*!1#@]t(?:ty|s)?\b|\bb[*!1]tch(?:es)?\b|\ba[*$]{2}hole",
+    r"\bf[*#@$!%u][*#@$!%c]k(?:ing|er|ed|s)?\b|\bf\*{2,}(?:k|ing)|\bsh[*!1#@]t(?:ty|s)?\b|\bb[*!1]tch(?:es)?\b|\ba[*$]{2}hole",
     re.IGNORECASE,
 )
 _BARE = str.maketrans(dict.fromkeys('.,!?;:()[]{}<>"“”„«»…*_/\\`~|-', " "))
