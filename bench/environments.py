@@ -15,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 HOME = ROOT / ".bench"
 PEERS = {"trl": ["trl==1.16.0", "peft"], "swift": ["ms-swift==4.6.0"]}
+BARE = {"datasketch": ["datasketch==2.0.0"]}  # peers without torch
 SHOWN = ("torch", "transformers", "peft", "accelerate", "trl", "ms-swift")
 LIST = (
     "import sys; from importlib import metadata as m; print(*(f'{p} {m.version(p)}' for p in sys.argv[1:]), sep=', ')"
@@ -39,7 +40,8 @@ def make(system: str) -> str:
     held.write_text("\n".join(constraints) + "\n")
     pip = [str(python(system)), "-m", "pip", "install", "--quiet", "--constraint", str(held)]
     # torch first and by itself: so the resolver meets the pinned build and never looks for another
-    for command in ([sys.executable, "-m", "venv", str(HOME / system)], [*pip, "torch"], [*pip, *PEERS[system]]):
+    packages = [BARE[system]] if system in BARE else [["torch"], PEERS[system]]
+    for command in ([sys.executable, "-m", "venv", str(HOME / system)], *([*pip, *some] for some in packages)):
         print(f"{system}: {' '.join(command[-3:])}", flush=True)
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:

@@ -21,6 +21,12 @@ BENCH = Path(__file__).resolve().parent
 RAW = BENCH / "raw.jsonl"
 EPOCHS = 3  # reference log-probs that are taken once are charged to this many passes over the data
 KEYS = ("logical_tokens_per_second", "physical_tokens_per_second", "pairs_per_second", "peak_memory_bytes")
+PAGES = (  # each made from a data file of its own
+    ("Loss curves", "curves.md"),
+    ("The cost of growth", "growth.md"),
+    ("What `tailor check` finds", "defects.md"),
+    ("What `tailor check` costs", "check.md"),
+)
 ORDER = ["tailor default", "tailor reference", "trl default", "trl tuned", "ms-swift default", "ms-swift tuned"]
 
 
@@ -215,7 +221,7 @@ def _page(raw: Sequence[Row], found: Sequence[Row], quick: bool) -> list[str]:
         lines.append(f"- {system}: " + ", ".join(f"{package} {version}" for package, version in held.items()))
     lines += ["", "![Logical tokens a second](results.svg)", "", "## Targets", "", *targets(found), "", *_tables(found)]
     lines += _failures(raw)
-    for title, file in (("Loss curves", "curves.md"), ("The cost of growth", "growth.md")):
+    for title, file in PAGES:
         if (BENCH / file).exists():
             lines += [f"## {title}", "", (BENCH / file).read_text(encoding="utf-8").strip(), ""]
     return lines
