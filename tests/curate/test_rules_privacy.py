@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
+import sys
 from collections import Counter
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any, NamedTuple
 
 import pytest
 
 from tailor import formats
+from tailor.config import CheckConfig
+from tailor.curate.check import check
 from tailor.curate.patch import mended
 from tailor.curate.personal import luhn, masked
 from tailor.curate.rows import Row
-from tailor.curate.rules import national_ids
+from tailor.curate.rules import names_and_addresses, national_ids, other_identifiers
 from tailor.curate.rules.base import load
 from tailor.testing.rules import RuleContract, chat, pair, write
 
@@ -166,6 +173,118 @@ class TestIpAddresses(RuleContract):
     }
 
 
+class TestOtherIdentifiers(RuleContract):
+    name = "other-identifiers"
+    fires = {
+        "papers": all_lines(
+            "My driver's license number is F162823540116",
+            "my driving licence is 2270-66-1551",
+            "Passport No: C01X00T47, valid",
+            "His passport number is 533380006.",
+            "The license plate is KA-PA-7765",
+            "MRN: 00123-44556",
+            "My student ID is 20231187",
+            "Taxpayer identification number: 91-1144442",
+        ),
+        "birth": all_lines("DOB: 6/24/1991", "I was born on May 15, 1990.", "my birthday is on 2000-11-22"),
+        "places": all_lines("My zip code is 35350", "ZIP: 394 13", "I'm at 52.520008, 13.404954 now"),
+        "pages": all_lines(
+            "My website is http://www.ScrapbookInsider.pt/",
+            "I've shared files with you https://ClickPhobia.br/",
+            "e-mail: jo@cuvox.de\n\nWebsite:\nhttps://www.UEarly.se/.",
+            "see https://www.linkedin.com/in/uta-kortig",
+        ),
+    }
+    silent = {
+        "dates of other things": said(
+            "Cyril Suk was born on January 29, 1967, in Prague",
+            "- birth date is 24 may 1982",
+            '{"birthdate": "1990-05-15"}',
+            "It's like that since 12/1/1981",
+        ),
+        "pages of others": said(
+            "see https://www.nhlbi.nih.gov/health/bmicalc.htm",
+            "website: http://www.abccorporation.com",
+            "On my way I saw https://www.cnn.com",
+        ),
+        "numbers": said(
+            "the zip code 11026 has five digits",
+            "My passport expires in 2027-03",
+            "the account number is on the card",
+            "a passport costs 100 dollars",
+            "temperatures of 12.3456, 13.4567",
+        ),
+        "no number": said("What is my passport number?", "The license number is required", "DOB: unknown"),
+    }
+
+
+class _Seen(NamedTuple):
+    start: int
+    end: int
+
+
+@pytest.fixture
+def presidio(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stands in for presidio and spaCy: the only person that it knows is Uta Kortig."""
+
+    class Engine:
+        def __init__(self, **settings: Any) -> None:
+            assert settings["supported_languages"] == ["en"]
+
+        def analyze(self, *, text: str, language: str, entities: list[str], score_threshold: float) -> list[_Seen]:
+            assert (language, entities) == ("en", ["PERSON"])
+            return [_Seen(*match.span()) for match in re.finditer("Uta Kortig", text)]
+
+    class Provider:
+        def __init__(self, nlp_configuration: dict[str, Any]) -> None:
+            assert nlp_configuration["models"] == [{"lang_code": "en", "model_name": "en_core_web_lg"}]
+
+        def create_engine(self) -> None:
+            """Nothing is loaded."""
+
+    modules = {
+        "presidio_analyzer": {"AnalyzerEngine": Engine},
+        "presidio_analyzer.nlp_engine": {"NlpEngineProvider": Provider},
+        "spacy": {"util": SimpleNamespace(get_installed_models=lambda: ["de_core_news_sm", "en_core_web_lg"])},
+    }
+    for name, members in modules.items():
+        module = ModuleType(name)
+        module.__spec__ = ModuleSpec(name, None)
+        vars(module).update(members)
+        monkeypatch.setitem(sys.modules, name, module)
+    names_and_addresses._names.cache_clear()
+
+
+@pytest.mark.usefixtures("presidio")
+class TestNamesAndAddresses(RuleContract):
+    name = "names-and-addresses"
+    fires = {
+        "addresses": all_lines(
+            "I live at 86 Crown Street, Apt. 3.",
+            "my new address is PSC 6293, Box 8158",
+            "Billing address:\n  4711 Rua do Arenque",
+            "Sie: my home address is Musterweg 12, 50667 Köln",
+        ),
+        "names": all_lines("Yours, Uta Kortig"),
+    }
+    silent = {
+        "nobody's": said("The office is at 1600 Pennsylvania Avenue.", "our address for notices is Section 3 below"),
+        "made up for examples": said("I live at 123 Main Street"),
+        "no address": said("I live at the sea", "we lived at home for 5 years", "my address is 5 words long"),
+    }
+
+
+def test_names_are_asked_for_where_presidio_is_missing(tmp_path: Path) -> None:
+    if importlib.util.find_spec("presidio_analyzer"):
+        pytest.skip("presidio is installed")
+    file = write(tmp_path / "rows.jsonl", said("Yours, Uta Kortig"))
+    for select in ("P108", "names-and-addresses"):
+        (finding,) = check(formats.stream([file]), settings=CheckConfig(select=(select,))).findings
+        assert (finding.severity, finding.rows) == ("inform", ())
+        assert "tailor[presidio]" in finding.fix
+    assert not check(formats.stream([file]), settings=CheckConfig(select=("P",))).findings
+
+
 def test_one_value_has_one_pseudonym_everywhere(tmp_path: Path) -> None:
     rows = [
         chat(
@@ -192,6 +311,9 @@ def test_one_value_has_one_pseudonym_everywhere(tmp_path: Path) -> None:
         ("phone-numbers", "+49 30 90182-1234", r"\(\d{3}\) 555-01\d\d"),
         ("ip-addresses", "106.31.73.20", r"(?:192\.0\.2|198\.51\.100|203\.0\.113)\.\d{1,3}"),
         ("secrets", KEY, r"REDACTED-\d{8}"),
+        ("other-identifiers", "my passport number is C01X00T47", r"my passport number is 000[A-Z]\d\d[A-Z]\d\d"),
+        ("other-identifiers", "my birthday is on 2/3/1990", r"my birthday is on 1900-\d\d-\d\d"),
+        ("names-and-addresses", "I live at 86 Crown Street", r"I live at Address \d{6}"),
     ],
 )
 def test_pseudonyms_keep_the_shape_and_cannot_be_real(rule: str, value: str, like: str, tmp_path: Path) -> None:
@@ -238,3 +360,16 @@ def test_marked_sentences(rule: str, kind: str) -> None:
         false += (seen - marked).total()
     assert found / (found + missed) >= 0.9
     assert found / (found + false) >= 0.95
+
+
+@pytest.mark.skipif(not TRUTH.exists(), reason=f"{TRUTH} is not here")
+@pytest.mark.parametrize("kind", ["US_DRIVER_LICENSE", "DOMAIN_NAME"])
+def test_marked_licences_and_pages(kind: str) -> None:
+    """All were seen. The rule has other kinds beside, so only what it misses is counted."""
+    found = [
+        any(span["entity_value"].rstrip("/") in value for _, value in other_identifiers.find(sentence["full_text"]))
+        for sentence in json.loads(TRUTH.read_text())
+        for span in sentence["spans"]
+        if span["entity_type"] == kind
+    ]
+    assert sum(found) >= 0.9 * len(found) > 0

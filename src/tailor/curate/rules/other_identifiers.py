@@ -1,0 +1,97 @@
+"""Another number, date or page that leads to a person, by the words beside it.
+
+Passports, driving licences, number plates, vehicles, accounts, insurance, patient, tax, student and staff numbers,
+devices (MAC), dates of birth, postal codes, places to the metre, a person's own web page or profile. Most have no check
+digit and look like any number, so the words before them decide: "my passport number is …", "DOB: …", "my website is …".
+Under the GDPR (Art. 4) each identifies a person, alone or beside others: postal code, sex and date of birth single out
+87% of Americans (Sweeney 2000). Dates and places of which no such thing is said are left alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from tailor.curate.personal import digits, searching, shaped
+
+CODE = "P109"
+SEVERITY = "warn"
+COST = "the model can be made to say what singles a person out"
+FIX = "replace it by a pseudonym: --fix writes one of the same shape that nobody has"
+
+_IS = r"(?: is| was|['’]s)?(?: ?[:=#])?[\s\"'(]{0,2}"
+_NUMBER = r" ?(?:numbers?|num|no\.?|nr\.?|id|code|#)(?![a-z])(?: (?:is )?[a-z]+){0,2}?" + _IS
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+_PROFILE = r"https?://(?:\w+\.)?(?:linkedin\.com/in|facebook\.com/(?:people|profile))[/.?]\w"
+_VALUES = {
+    "CODE": r"(?P<value>(?=(?:[A-Z-]{0,6}\d){4})[A-Z0-9](?:-?[A-Z0-9]){4,19})(?![\w-])",
+    "DATE": (
+        r"(?P<value>\d{1,2}[-/.]\d{1,2}[-/.](?:(?:19|20)\d\d|\d\d(?!\d))|(?:19|20)\d\d[-/.]\d{1,2}[-/.]\d{1,2}"
+        rf"|(?i:\d{{1,2}}(?:st|nd|rd|th)?[ -](?:of )?{_MONTH},?[ -](?:19|20)\d\d"
+        rf"|{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? (?:19|20)\d\d))(?!\d)"
+    ),
+    "ZIP": r"(?P<value>\d{4,5}(?:-\d{3,4})?|\d{3} \d\d|\d{4} ?[A-Z]{2}|[A-Z]\d[A-Z] ?\d[A-Z]\d)(?![\w-])",
+    "URL": r"(?P<value>https?://[^\s\"'<>()\[\]]{4,200}?)(?=[.,;:!?]*(?:[\s\"'<>()\[\]]|$))",
+    "PLACE": r"(?P<value>-?\d{1,2}\.\d{4,}°?(?: ?[NS])?[,;]? {0,2}-?\d{1,3}\.\d{4,})(?![\d.])",
+    "MAC": r"(?P<value>[0-9A-F]{2}(?:[:-][0-9A-F]{2}){5})(?![\w:-])",
+}
+_KINDS = rf"""
+passport number         passport  CODE   \bpassport(?:{_NUMBER}|{_IS})
+driving licence number  licen     CODE   \bdriv\w+(?:['’]?s)? licen[cs]e(?:{_NUMBER}|{_IS})
+number plate            plate     CODE   \b(?:licen[cs]e|number|registration) plate(?:{_NUMBER}|{_IS})
+vehicle number          vin       CODE   \bvin(?:{_NUMBER}|{_IS})
+account number          account   CODE   \baccount{_NUMBER}
+insurance number        insur     CODE   \binsurance(?: policy| member)?{_NUMBER}
+patient number          patient   CODE   \bpatient{_NUMBER}
+patient number          mrn       CODE   \bmrn(?:{_NUMBER}|{_IS})
+patient number          record    CODE   \bmedical record{_NUMBER}
+tax number              tax       CODE   \btax(?:payer)?(?: identification)?{_NUMBER}
+student number          student   CODE   \bstudent{_NUMBER}
+staff number            employee  CODE   \bemployee{_NUMBER}
+date of birth           birth     DATE   \b(?:date of birth|birth ?date)(?:\. it['’]s|:)[\s\"']{{0,2}}
+date of birth           birth     DATE   \b(?:my|his|her) (?:date of birth|birth ?date|birthday) (?:is|was)(?: on)?\s
+date of birth           dob       DATE   \bdob\b\)?{_IS}
+date of birth           born      DATE   \bi(?:['’]m| was| am) born (?:on )?(?:the )?
+postal code             zip       ZIP    (?:\bmy zip(?: ?code)? is|\bzip(?: ?code)?:)\s
+postal code             post      ZIP    \b(?:my|our|his|her) post(?:al )?code is\s
+page of a person        http      URL    \bmy (?:own |personal )?(?:(?:web|home) ?)?(?:site|page|blog)(?: is| at|:)+\s
+page of a person        http      URL    @[\w.-]+\s+web ?(?:site|page):\s
+page of a person        http      URL    (?:\bi(?:['’]ve)?\s|^)(?:just )?(?:shared|posted|uploaded)\b[^.\n]{{0,30}}\s
+place to the metre      .         PLACE  \b(?:my|his|her|i am|i['’]m)\b[^\n]{{0,40}}?\b(?:at|is|gps)[:\s(]{{1,3}}
+address of a device     mac       MAC    \bmac\b[^\n]{{0,25}}?{_IS}
+profile of a person     .com/     URL    (?={_PROFILE})
+"""  # what it is, what a text in lower case must hold for it, the form of the value, and the words before it
+_PATTERNS = [
+    (what, hint, re.compile(rf"(?im:{before}){_VALUES[form]}"))
+    for what, hint, form, before in (re.split(" {2,}", line) for line in _KINDS.strip().splitlines())
+]
+_MADE = re.compile(r"[A-Z]{0,4}0-?0-?0|.*(?<!\d)1900(?!\d)|https://person-\d+\.example|0\.00|00.00.5E.00.53")
+
+
+def find(text: str) -> Iterator[tuple[str, str]]:
+    """(what, value) of every such thing in the text."""
+    lower = text.lower()
+    for what, hint, pattern in _PATTERNS:
+        if hint in lower:
+            for match in pattern.finditer(text):
+                if not _MADE.match(match["value"]):
+                    yield what, match["value"]
+
+
+def _pseudonym(value: str) -> str:
+    """Of the same shape, where nothing real lies: a day of 1900, example.com, the point where 0° meets 0°, zeros in
+    front, and of the MAC addresses those for documentation (RFC 7042)."""
+    number = int(digits(value, 9))
+    if "://" in value:
+        return f"https://person-{number}.example.com"
+    if re.fullmatch(_VALUES["DATE"], value):
+        return f"1900-{1 + number % 12:02}-{1 + number // 12 % 28:02}"
+    if re.fullmatch(_VALUES["PLACE"], value):
+        return f"0.00{number % 10_000:04}, 0.00{number // 10_000 % 10_000:04}"
+    if re.fullmatch(_VALUES["MAC"], value):
+        return f"00:00:5E:00:53:{number % 256:02X}"
+    zeros = iter("000")
+    return "".join(next(zeros, mark) if mark.isalnum() else mark for mark in shaped(value, value))
+
+
+look, mend = searching(find, _pseudonym, where=lambda row: True)
