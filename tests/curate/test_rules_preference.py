@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
-from tailor.testing.rules import RuleContract, pair
+import pytest
 
+from tailor import formats
+from tailor.config import CheckConfig
+from tailor.curate.check import check
+from tailor.testing.rules import RuleContract, pair, write
+
+PAIRS = Path("/work/shared/data/rasbt/instruction-data-with-preference.json")
 LONG = "It is closed on Mondays, and on the other days it opens at nine in the morning."
 
 
@@ -175,3 +183,60 @@ class TestUngradableReference(RuleContract):
         "final answers in words": [worked(n, "The answer is yes." if n % 7 else "The answer is 3.") for n in range(30)],
         "all JSON": OBJECTS,
     }
+
+
+PLACES = ("kettle", "harbour", "garden", "museum", "library", "station", "bakery", "tower", "bridge", "market")
+
+
+def toned(n: int) -> dict[str, Any]:
+    """A friendly answer over a rude one."""
+    place = f"{PLACES[n % 10]} behind the {PLACES[n // 10 % 10]}"
+    return choice(
+        f"where is it, {n}?", f"Certainly, it is kindly near the {place}.", f"Duh, it is obviously near the {place}."
+    )
+
+
+def turned(pair: dict[str, Any]) -> dict[str, Any]:
+    """The pair the wrong way round."""
+    return {**pair, "chosen": pair["rejected"], "rejected": pair["chosen"]}
+
+
+class TestFlippedPreference(RuleContract):
+    name = "flipped-preference"
+    fires = {
+        "against the tone of the others": (
+            [turned(toned(n)) if n in (3, 40, 77) else toned(n) for n in range(120)],
+            {4, 41, 78},
+        )
+    }
+    silent = {
+        "all in one tone": [toned(n) for n in range(120)],
+        "chosen for what is true": [
+            choice(
+                f"q {n}",
+                *(f"It is the {PLACES[(n * k + n // 10) % 10]} of the {PLACES[n * k // 7 % 10]}." for k in (3, 7)),
+            )
+            for n in range(120)
+        ],
+        "no tone at all": [turned(toned(n)) if n % 2 else toned(n) for n in range(120)],
+        "few pairs": [turned(toned(n)) if n == 3 else toned(n) for n in range(60)],
+    }
+
+
+def test_a_tenth_of_real_pairs_turned_round(tmp_path: Path) -> None:
+    """0.94 and 0.69 were seen; none of the pairs as they are."""
+    if not PAIRS.exists():
+        pytest.skip(f"{PAIRS} is not here")
+    pairs = json.loads(PAIRS.read_text())
+    wrong = {n for n in range(3, len(pairs), 10) if pairs[n]["chosen"] != pairs[n]["rejected"]}
+    settings = CheckConfig(select=("K104",))
+    for rows, found_at_least in (
+        (pairs, 0.0),
+        ([turned(row) if n in wrong else row for n, row in enumerate(pairs)], 0.5),
+    ):
+        found = {
+            finding.rows[0].line - 1
+            for finding in check(formats.stream([write(tmp_path / "pairs.jsonl", rows)]), settings=settings).findings
+        }
+        assert len(found & wrong) >= found_at_least * len(wrong)
+        assert len(found - wrong) <= (0.15 * len(found) if found_at_least else 2)
