@@ -187,7 +187,7 @@ class TestOtherIdentifiers(RuleContract):
             "Taxpayer identification number: 91-1144442",
         ),
         "birth": all_lines("DOB: 6/24/1991", "I was born on May 15, 1990.", "my birthday is on 2000-11-22"),
-        "places": all_lines("My zip code is 35350", "ZIP: 394 13", "I'm at 52.520008, 13.404954 now"),
+        "places": all_lines("My zip code is 35350", "ZIP: 394 13", "My GPS position: 52.520008, 13.404954"),
         "pages": all_lines(
             "My website is http://www.ScrapbookInsider.pt/",
             "I've shared files with you https://ClickPhobia.br/",

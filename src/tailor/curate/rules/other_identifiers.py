@@ -57,7 +57,7 @@ postal code             post      ZIP    \b(?:my|our|his|her) post(?:al )?code i
 page of a person        http      URL    \bmy (?:own |personal )?(?:(?:web|home) ?)?(?:site|page|blog)(?: is| at|:)+\s
 page of a person        http      URL    @[\w.-]+\s+web ?(?:site|page):\s
 page of a person        http      URL    (?:\bi(?:['’]ve)?\s|^)(?:just )?(?:shared|posted|uploaded)\b[^.\n]{{0,30}}\s
-place to the metre      .         PLACE  \b(?:my|his|her|i am|i['’]m)\b[^\n]{{0,40}}?\b(?:at|is|gps)[:\s(]{{1,3}}
+place to the metre      gps       PLACE  \b(?:my|his|her)\b[^\n]{{0,20}}\bgps\b[^\n\d-]{{0,25}}
 address of a device     mac       MAC    \bmac\b[^\n]{{0,25}}?{_IS}
 profile of a person     .com/     URL    (?={_PROFILE})
 """  # what it is, what a text in lower case must hold for it, the form of the value, and the words before it
@@ -65,11 +65,14 @@ _PATTERNS = [
     (what, hint, re.compile(rf"(?im:{before}){_VALUES[form]}"))
     for what, hint, form, before in (re.split(" {2,}", line) for line in _KINDS.strip().splitlines())
 ]
+_DIGIT = re.compile(r"\d")
 _MADE = re.compile(r"[A-Z]{0,4}0-?0-?0|.*(?<!\d)1900(?!\d)|https://person-\d+\.example|0\.00|00.00.5E.00.53")
 
 
 def find(text: str) -> Iterator[tuple[str, str]]:
     """(what, value) of every such thing in the text."""
+    if _DIGIT.search(text) is None and "://" not in text:
+        return
     lower = text.lower()
     for what, hint, pattern in _PATTERNS:
         if hint in lower:
