@@ -137,7 +137,8 @@ def labelled(count: int) -> Iterator[dict[str, Any]]:
 
 def growth(file: Path, count: int, cores: int) -> dict[str, Any]:
     """The command on a file: wall and processor seconds, and the memory of all its processes."""
-    command = [sys.executable, "-m", "tailor", "check", str(file), "--json", "--timing", "--threads", str(cores)]
+    tailor = str(Path(sys.executable).with_name("tailor"))
+    command = [tailor, "check", str(file), "--json", "--timing", "--threads", str(cores)]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)

@@ -66,6 +66,15 @@ def banking77_whole() -> Clean:
     )
 
 
+def declared() -> Clean:
+    """Questions of twelve intents, whose names stand in the system prompt."""
+    found = banking77(10_003).rows
+    names = sorted({row.answer for row in found})[::6]
+    system = {"role": "system", "content": f"Answer with one of these labels: {', '.join(names)}."}
+    rows = [Row([system, *row.turns]) for row in found if row.answer in names]
+    return Clean("declared", drawn(rows, 1_200, 6), [], frozenset(["declared"]))
+
+
 def snips() -> Clean:
     """A request -> JSON of its intent and slots, as recipes/snips writes it."""
     read: Callable[[Path], Iterable[dict[str, Any]]] = runpy.run_path(str(ROOT / "recipes/snips/convert.py"))["read"]
@@ -241,7 +250,7 @@ def dialogues() -> Clean:
 
 
 SETS: tuple[Callable[[], Clean], ...] = (
-    banking77, banking77_whole, snips, tickets, e2e, gsm8k, numbers, options, dialogues, mixed, alpaca, lists,
+    banking77, banking77_whole, declared, snips, tickets, e2e, gsm8k, numbers, options, dialogues, mixed, alpaca, lists,
     orders, rasbt, dpo, kto, tools,
 )  # fmt: skip
 

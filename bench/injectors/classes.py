@@ -56,7 +56,7 @@ def class_of_one(row: Row, dice: random.Random, clean: Clean) -> Row:
     return row
 
 
-@edit("C303", "banking77", "many-of-a-label")
+@edit("C303", "declared")
 def label_of_another_scheme(row: Row, dice: random.Random, clean: Clean) -> Row:
     row.answer = dice.choice(NAMES)
     return row

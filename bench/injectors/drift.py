@@ -253,7 +253,6 @@ def with_markdown(row: Row, dice: random.Random, clean: Clean) -> Row | None:
     forms = (
         f"## {' '.join(words[:3])}\n\n{row.answer}",
         f"**{' '.join(words[:3])}** {' '.join(words[3:])}",
-        f"- {' '.join(words[: len(words) // 2])}\n- {' '.join(words[len(words) // 2 :])}",
         f"### Summary\n**{words[0]}**: {' '.join(words[1:])}",
     )
     row.answer = dice.choice(forms)

@@ -118,7 +118,7 @@ def key_misspelt(row: Row, dice: random.Random, clean: Clean) -> Row:
     return _raw(row, json.dumps({(key[:-1] + "_" if name == key else name): value for name, value in shown.items()}))
 
 
-@edit("F005", *LINES)
+@edit("F005", *LINES, also=("F008",))
 def object_for_text(row: Row, dice: random.Random, clean: Clean) -> Row:
     shown = row.document()
     key = next(key for key in ("messages", "conversations", "completion", "output") if key in shown)

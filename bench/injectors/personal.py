@@ -252,7 +252,7 @@ def other_number_of_a_person(row: Row, dice: random.Random, clean: Clean) -> Row
     forms = (
         f"My passport number is {dice.choice('CKPX')}{digits[:8]}.",
         f"driver's license no. {dice.choice('DSF')}{digits[:7]}",
-        f"MAC {':'.join(_any(dice, '0123456789abcdef', 2) for _ in range(6))}",
-        f"bitcoin: 1{_any(dice, LETTERS.replace('0', '').replace('O', '').replace('I', '').replace('l', ''), 33)}",
+        f"MAC address {':'.join(_any(dice, '0123456789abcdef', 2) for _ in range(6))}",
+        f"date of birth: {dice.randrange(1, 28)}/{dice.randrange(1, 12)}/19{dice.randrange(50, 99)}",
     )
     return _say(row, dice, *forms)

@@ -58,14 +58,13 @@ def judged_against_a_third(row: Row, dice: random.Random, clean: Clean) -> Row:
     return row
 
 
-@edit("K104", "pairs")
-def worse_one_chosen(row: Row, dice: random.Random, clean: Clean) -> Row:
-    """The chosen answer and one that is clearly none, exchanged."""
-    row.chosen, row.rejected = dice.choice(["I don't know.", "", "asdf asdf", "lol no", "N/A"]) or "no", row.chosen
+@edit("K104", "rasbt")
+def turned_round(row: Row, dice: random.Random, clean: Clean) -> Row:
+    row.chosen, row.rejected = row.rejected, row.chosen
     return row
 
 
-@edit("K105", "pairs")
+@edit("K105", "dpo")
 def hardly_apart(row: Row, dice: random.Random, clean: Clean) -> Row | None:
     assert row.chosen is not None
     words = row.chosen.split(" ")

@@ -40,18 +40,6 @@ def value_made_up(row: Row, dice: random.Random, clean: Clean) -> Row | None:
     return row
 
 
-@edit("C501", "facts")
-def fact_not_given(row: Row, dice: random.Random, clean: Clean) -> Row | None:
-    """The record loses a fact that the sentence tells."""
-    facts = re.findall(r"(?:^|, )(name|near|food)\[([^\]]+)\]", row.question)
-    told = [(key, value) for key, value in facts if key != "name" and value in row.answer]
-    if not told:
-        return None
-    key, value = dice.choice(told)
-    row.question = re.sub(rf"(?:, )?{key}\[{re.escape(value)}\]", "", row.question).lstrip(", ")
-    return row
-
-
 @edit("C502", "facts")
 def fact_not_told(row: Row, dice: random.Random, clean: Clean) -> Row | None:
     """The record gains a fact that the sentence does not tell."""
@@ -69,16 +57,6 @@ def fact_not_told(row: Row, dice: random.Random, clean: Clean) -> Row | None:
     if value in row.answer:
         return None
     row.question = f"{row.question}, {key}[{value}]"
-    return row
-
-
-@edit("C502", "slots")
-def slot_left_out(row: Row, dice: random.Random, clean: Clean) -> Row | None:
-    value = row.json
-    if len(value["slots"]) < 2:
-        return None
-    del value["slots"][dice.choice(list(value["slots"]))]
-    row.answer = json.dumps(value, ensure_ascii=False)
     return row
 
 

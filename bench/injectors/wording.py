@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 
-from injectors.base import Clean, Row, decoy, edit
+from injectors.base import Clean, Row, decoy, edit, whole
 
 PROSE = ("e2e", "gsm8k", "mixed", "alpaca")
 ALL = ("banking77", "snips", "tickets", "e2e", "gsm8k", "mixed", "dialogues")
@@ -117,21 +117,21 @@ def ends_otherwise(row: Row, dice: random.Random, clean: Clean) -> Row | None:
 # --------------------------------------------------------------------------------------------------------- Q104
 
 
-@edit("Q104", "long-answers")
-def cut_at_the_cap(row: Row, dice: random.Random, clean: Clean) -> Row | None:
-    if len(row.answer) <= 400:
-        return None
-    row.answer = row.answer[:400]
-    return row
+@whole("Q104", "long-answers", "dialogues")
+def cut_at_the_cap(rows: list[Row], dice: random.Random, clean: Clean) -> list[Row]:
+    """Whoever wrote the answers had 400 characters."""
+    for row in rows:
+        row.answer = row.answer[:400]
+    return rows
 
 
-@edit("Q104", "long-answers")
-def cut_at_a_number_of_words(row: Row, dice: random.Random, clean: Clean) -> Row | None:
-    words = row.answer.split(" ")
-    if len(words) <= 64:
-        return None
-    row.answer = " ".join(words[:64])
-    return row
+@whole("Q104", "long-answers", "dialogues")
+def cut_at_a_number_of_words(rows: list[Row], dice: random.Random, clean: Clean) -> list[Row]:
+    """Whoever wrote the answers had 64 words."""
+    for row in rows:
+        match = re.match(r"\s*(?:\S+\s+){63}\S+", row.answer)
+        row.answer = match[0] if match else row.answer
+    return rows
 
 
 # --------------------------------------------------------------------------------------------------------- Q105
@@ -349,13 +349,6 @@ def a_foreign_sentence_in_another_script(row: Row, dice: random.Random, clean: C
 # --------------------------------------------------------------------------------------------------- Q303, Q304
 
 
-@edit("Q303", "e2e", "banking77", "snips")
-def a_whole_page(row: Row, dice: random.Random, clean: Clean) -> Row:
-    more = [dice.choice(clean.rows).question for _ in range(80)]
-    row.question = f"{row.question} {' '.join(more)}"
-    return row
-
-
 @edit("Q303", "e2e", "gsm8k")
 def a_word_or_a_page(row: Row, dice: random.Random, clean: Clean) -> Row:
     row.answer = " ".join(dice.choice(clean.rows).answer for _ in range(60))
@@ -368,12 +361,9 @@ RUDE = (
 )  # fmt: skip
 
 
-@edit("Q304", *PROSE, "banking77")
+@edit("Q304", *PROSE)
 def insults(row: Row, dice: random.Random, clean: Clean) -> Row:
-    if "banking77" in clean.traits or dice.random() < 0.5:
-        row.question = f"{row.question} {dice.choice(RUDE)}"
-    else:
-        row.answer = f"{row.answer} {dice.choice(RUDE)}"
+    row.answer = f"{row.answer} {dice.choice(RUDE)}"
     return row
 
 

@@ -42,8 +42,9 @@ JSON web token          eyj          \beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}
 password in an address  ://          \b[a-z][a-z+]{2,12}://[^\s:/@]{1,40}:(?P<value>[^\s:/@]{3,80})@[\w.-]+
 """  # what it is, what a text in lower case must hold for it, how it is written; many vendors begin keys with sk-
 _GIVEN = re.compile(  # a value that somebody calls a password or key
-    r"(?i:(?:pass(?:word|wd|phrase)|secret|api[_ -]?key|access[_ -]?key|auth[_ -]?token|private[_ -]?key|token)"
-    r"['\"]?\s{0,2}(?:[:=]|is)\s{0,2}['\"`]?)(?P<value>[\w+/=.!@#$%^&*~-]{8,128})"
+    r"(?i:(?:pass(?:word|wd|phrase)|secret(?:[_ -]?key)?"
+    r"|api[_ -]?key|access[_ -]?key|auth[_ -]?token|private[_ -]?key|token)"
+    r"['\"]?\s{0,2}(?:[:=]|is)\s{0,2}['\"`]?)(?P<value>[\w+/=.!?@#$%^&*~-]{8,128})"
 )
 _CALLED = ("passw", "passph", "secret", "key", "token")
 _PATTERNS = [
@@ -68,7 +69,7 @@ def find(text: str) -> Iterator[tuple[str, str]]:
                     yield what, value
     if any(hint in lower for hint in _CALLED):
         for match in _GIVEN.finditer(text):
-            value = match["value"].rstrip(".!")
+            value = match["value"].rstrip(".!?")
             if _random(value) and not _DUMMY.search(value):
                 yield _ONLY_CALLED, value
 
