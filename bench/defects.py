@@ -310,11 +310,16 @@ def jobs(clean_sets: Iterable[Clean]) -> Iterator[tuple[Clean, str, float]]:
 
 
 def read() -> list[dict[str, Any]]:
-    """The newest line of every measurement (whole sets and truths: of every variant)."""
+    """The newest line of every measurement that there still is (whole sets and truths: of every variant)."""
     newest = {}
+    wanted = {f"{clean.name}/{code}/{rate:g}" for clean, code, rate in jobs(sets().values())}
+    variants = {defect.make.__name__ for defect in DEFECTS}
     if DATA.exists():
         for line in DATA.read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
+            known = name(row) in wanted and variants.issuperset(row["variants"])
+            if not known and not row["set"].startswith(("truth/", "clean/")):
+                continue
             newest[name(row), *(row["variants"] if not row["rate"] else ())] = row
     return list(newest.values())
 
