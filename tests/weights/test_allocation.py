@@ -29,3 +29,27 @@ def test_freed_blocks_cost_no_page_faults() -> None:
         for how in ("kept", "not")
     }
     assert faults["kept"] < faults["not"] / 10
+
+
+HOLES = """
+import torch
+from tailor.weights import allocation
+from tailor.weights.allocation import give_back, keep_freed_memory
+keep_freed_memory()
+blocks = [torch.ones(2**22) for _ in range(64)]  # 1 GiB in blocks of 16 MiB
+most = allocation.in_use()
+assert most > 2**30
+kept = blocks[::16]
+del blocks
+held = allocation._resident()
+give_back(held)
+assert allocation._resident() > 0.9 * held, "nothing was lost: nothing is given back"
+give_back(allocation.in_use())
+assert allocation._resident() < 0.5 * held
+assert all(bool((block == 1).all()) for block in kept)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the GNU C library's allocator")
+def test_holes_are_given_back_and_what_is_in_use_stays() -> None:
+    subprocess.run([sys.executable, "-c", HOLES], check=True)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tailor.kernels import native
+from tailor.kernels.scratch import scratch
 
 BLOCKS = 64  # shares of the rows whose sums are added in order, so that threads change nothing
 NAMES = {torch.bfloat16: "bf16", torch.float32: "float"}
@@ -110,26 +111,26 @@ def rotate_backward(
 
 
 def swiglu(x: Tensor) -> Tensor:
-    """silu(gate) * up of x = [gate, up], [n, 2d] -> [n, d] (Shazeer 2020)."""
+    """silu(gate) * up of x = [gate, up], [n, 2d] -> [n, d] in scratch memory (Shazeer 2020)."""
     n, d = x.shape[0], x.shape[1] // 2
+    y = scratch("swiglu", n, d, like=x)
     if _compiled(x):
-        y = torch.empty(n, d, dtype=x.dtype)
         native.call(f"swiglu_{NAMES[x.dtype]}", x, y, n, d)
         return y
     gate, up = x.float().chunk(2, dim=-1)
-    return (torch.nn.functional.silu(gate) * up).to(x.dtype)
+    return y.copy_(torch.nn.functional.silu(gate) * up)
 
 
 def swiglu_backward(x: Tensor, dy: Tensor) -> Tensor:
-    """Gradient of `swiglu` by x, [n, 2d]."""
+    """Gradient of `swiglu` by x, [n, 2d], in scratch memory."""
     n, d = x.shape[0], x.shape[1] // 2
+    dx = scratch("swiglu gradient", n, 2 * d, like=x)
     if _compiled(x, dy):
-        dx = torch.empty_like(x)
         native.call(f"swiglu_backward_{NAMES[x.dtype]}", x, dy, dx, n, d)
         return dx
     gate, up = x.float().chunk(2, dim=-1)
     share, wide = gate.sigmoid(), dy.float()
-    return torch.cat([wide * up * share * (1 + gate * (1 - share)), wide * gate * share], dim=-1).to(x.dtype)
+    return dx.copy_(torch.cat([wide * up * share * (1 + gate * (1 - share)), wide * gate * share], dim=-1))
 
 
 def softmax_(scores: Tensor, first: Tensor, last: Tensor, factor: float) -> Tensor:
@@ -170,14 +171,14 @@ def _seen(first: Tensor, last: Tensor, m: int, k: int) -> Tensor:
     return seen.repeat(1, m // first.shape[1], 1)[:, None]
 
 
-def gather(x: Tensor, rows: Tensor) -> Tensor:
-    """Heads x [n, heads, d] at rows [b, k] as contiguous [b, heads, k, d]."""
+def gather(x: Tensor, rows: Tensor, name: str) -> Tensor:
+    """Heads x [n, heads, d] at rows [b, k] as contiguous [b, heads, k, d], in the scratch memory of that name."""
     (_, heads, d), (b, k) = x.shape, rows.shape
+    y = scratch(name, b, heads, k, d, like=x)
     if _compiled(x):
-        y = torch.empty(b, heads, k, d, dtype=x.dtype)
         native.call(f"gather_{NAMES[x.dtype]}", x, x.stride(0), rows, y, b, heads, k, d)
         return y
-    return x[rows].transpose(1, 2).contiguous()
+    return y.copy_(x[rows].transpose(1, 2))
 
 
 def spread_(x: Tensor, rows: Tensor, used: Tensor, out: Tensor) -> None:

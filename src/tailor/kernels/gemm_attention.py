@@ -16,6 +16,7 @@ from torch import Tensor
 
 from tailor.kernels.elementwise import gather, scatter_, softmax_, softmax_backward_, spread_
 from tailor.kernels.layout import Batch
+from tailor.kernels.scratch import scratch
 
 
 def attend(
@@ -29,9 +30,9 @@ def attend(
     sums = []
     for batch in batches:
         q, k, v = _pieces(query, key, value, batch)
-        scores = q @ k.transpose(2, 3)
+        scores = _product(q, k.transpose(2, 3), "scores")
         sums.append(softmax_(scores, batch.first, batch.last, factor))
-        spread_(_by_head(scores @ v, query.shape[1]), batch.queries, batch.asked, out)
+        spread_(_by_head(_product(scores, v, "heads"), query.shape[1]), batch.queries, batch.asked, out)
     return out, sums
 
 
@@ -49,12 +50,13 @@ def attend_backward(
     dk, dv = (torch.zeros(x.shape, device=x.device) for x in (key, value))
     for batch, lse in zip(batches, sums):
         q, k, v = _pieces(query, key, value, batch)
-        d = _by_kv(gather(dout, batch.queries), key.shape[1])
-        scores, dscores = q @ k.transpose(2, 3), d @ v.transpose(2, 3)
+        d = _by_kv(gather(dout, batch.queries, "gradient"), key.shape[1])
+        scores = _product(q, k.transpose(2, 3), "scores")
+        dscores = _product(d, v.transpose(2, 3), "gradient of scores")
         softmax_backward_(scores, dscores, batch.first, batch.last, lse, factor)
-        spread_(_by_head(dscores @ k, query.shape[1]), batch.queries, batch.asked, dq)
-        scatter_(dscores.transpose(2, 3) @ q, batch.keys, batch.answered, dk)
-        scatter_(scores.transpose(2, 3) @ d, batch.keys, batch.answered, dv)
+        spread_(_by_head(_product(dscores, k, "heads"), query.shape[1]), batch.queries, batch.asked, dq)
+        scatter_(_product(dscores.transpose(2, 3), q, "heads"), batch.keys, batch.answered, dk)
+        scatter_(_product(scores.transpose(2, 3), d, "heads"), batch.keys, batch.answered, dv)
     return dq, dk, dv
 
 
@@ -80,7 +82,15 @@ class GemmAttention(torch.autograd.Function):
 def _pieces(query: Tensor, key: Tensor, value: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
     """[b, kv, group * q, d], [b, kv, k, d], [b, kv, k, dv]."""
     kv = key.shape[1]
-    return _by_kv(gather(query, batch.queries), kv), gather(key, batch.keys), gather(value, batch.keys)
+    q = _by_kv(gather(query, batch.queries, "query"), kv)
+    return q, gather(key, batch.keys, "key"), gather(value, batch.keys, "value")
+
+
+def _product(a: Tensor, b: Tensor, name: str) -> Tensor:
+    """a @ b of [b, kv, n, m] and [b, kv, m, l], in the scratch memory of that name."""
+    out = scratch(name, *a.shape[:3], b.shape[3], like=a)
+    torch.bmm(a.flatten(0, 1), b.flatten(0, 1), out=out.flatten(0, 1))
+    return out
 
 
 def _by_kv(x: Tensor, kv: int) -> Tensor:

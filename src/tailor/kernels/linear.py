@@ -18,6 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.weak import WeakIdKeyDictionary
 
+from tailor.kernels.pages import forget
+
 _casts: Any = WeakIdKeyDictionary()
 """First of some parameters -> (pass and arithmetic that it was made for, what was made of them)."""
 _passes = itertools.count()
@@ -219,7 +221,8 @@ def _stacked(weights: Sequence[Tensor], room: int) -> Tensor:
         place += len(weight) * step * weight.element_size()
     if not neighbours:
         whole = first.new_empty(sum(rows), columns + room)
+        before = [weight.detach() for weight in weights]
         for weight, part in zip(weights, torch.split(whole[:, :columns], rows)):
-            part.copy_(weight.detach())
-            weight.data = part
+            weight.data = part.copy_(weight.detach())
+        forget(before)
     return first.detach().as_strided((sum(rows), columns), first.stride())

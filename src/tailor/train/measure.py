@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from scipy.optimize import nnls
 
-from tailor.kernels import logprobs
+from tailor.kernels import logprobs, scratch
 from tailor.kernels.layout import BLOCK
 from tailor.records import Segment, Targets, Tree
 from tailor.train import optim
@@ -66,7 +66,6 @@ class Line:
     forward: Vector
     seconds: Vector
     copies: float  # bytes that kernels keep from step to step
-    mapped: float  # bytes of weights that they moved: the file that these were read from stays in memory while it can
     freed: float = 0.0  # share of what is kept that checkpointing frees
 
 
@@ -111,8 +110,7 @@ class Meter:
         self.kind = sketch.kind
         self.reference = reference
         self.account = Account()
-        self._moved = 0
-        self._copies: list[Vector] = []
+        self._copies: list[float] = []
         keep_freed_memory()
         with self.account:
             self.stand: StandIn = sketch.stand_in()
@@ -125,9 +123,11 @@ class Meter:
         with self.stand.only(places):
             clocked = [self._clocked(tree, again) for _ in range(REPEATS if timed else 0)][1:]
             forward, seconds = (min(times) for times in zip(*clocked)) if clocked else (0.0, 0.0)
+            scratch.clear()  # it grows with the rows, and one is enough for all layers: it is work, and not kept
             with self.account:
                 before = self.account.peak = self.account.live
                 loss = self._loss(tree, again)
+                scratch.clear()
                 kept = self.account.live - before
                 loss.backward()  # type: ignore[no-untyped-call]
                 peak = self.account.peak - before
@@ -146,30 +146,29 @@ class Meter:
             torch.cuda.synchronize(self.loaded.device)
         return time.perf_counter()
 
-    def copies(self, tree: Tree) -> list[Vector]:
-        """[bytes that kernels keep from step to step, bytes of weights that they moved] of the rest of the model, then
-        of one layer of each kind."""
+    def copies(self, tree: Tree) -> list[float]:
+        """Bytes that kernels keep from step to step, of the rest of the model, then of one layer of each kind."""
         if not self._copies:
-            held = np.array([self.account.live, 0])
+            held = self.account.live
             for group in ((), *self.stand.groups):
                 now = self._warm(group, tree)
                 self._copies.append((now - held) / max(1, len(group)))
                 held = now
         return self._copies
 
-    def _warm(self, places: Sequence[int], tree: Tree) -> Vector:
-        """The first pass of these layers; bytes of all that is held after it, gradients excepted, and of what moved."""
+    def _warm(self, places: Sequence[int], tree: Tree) -> int:
+        """The first pass of these layers; bytes of all that is held after it, gradients excepted."""
         self.loaded.model.train()
-        frozen = {p: p.data_ptr() for p in self.loaded.model.parameters() if not p.requires_grad}
         with self.stand.only(places), self.account:
             self._loss(tree, 0).backward()  # type: ignore[no-untyped-call]
-        self._moved += sum(p.nbytes for p, place in frozen.items() if p.data_ptr() != place)
+            scratch.clear()
         gradients = sum(p.grad.nbytes for p in self.loaded.trainable().values() if p.grad is not None)
-        return np.array([self.account.live - gradients, self._moved], float)
+        return self.account.live - gradients
 
     def look(self, places: Sequence[int], tree: Tree) -> int:
         """Most bytes of a pass without gradients."""
         self.loaded.model.eval()
+        scratch.clear()
         with torch.no_grad(), self.stand.only(places), self.account:
             before = self.account.peak = self.account.live
             self._loss(tree, 0)
@@ -280,7 +279,7 @@ def _shapes(rows: int, length: int, share: float) -> list[tuple[int, int, float]
 
 
 def _line(
-    design: np.ndarray, passes: Sequence[Pass], without: Sequence[Pass] | None, count: int, copies: Vector, freed: float
+    design: np.ndarray, passes: Sequence[Pass], without: Sequence[Pass] | None, count: int, copies: float, freed: float
 ) -> Line:
     """The costs of one of `count` layers, by what passes cost more than those `without` them."""
 
@@ -291,7 +290,7 @@ def _line(
         scale = design.max(0)
         return nnls(design / scale, np.maximum(values, 0) / count)[0] / scale  # type: ignore[no-any-return]
 
-    return Line(fit("kept"), fit("forward"), fit("seconds"), float(copies[0]), float(copies[1]), freed)
+    return Line(fit("kept"), fit("forward"), fit("seconds"), copies, freed)
 
 
 def _by_rows(design: np.ndarray, values: Sequence[float]) -> Vector:

@@ -33,7 +33,6 @@ AMPLE = 0.5  # of it: where a forecast from small Trees stays below, nothing nee
 SMALLEST = 64  # token budget
 WASTE = (0.7, 0.1)  # of what comes and goes: what allocators lose in holes, on CPU (`kernels/allocation.py`) and GPU
 CODE = 100_000_000  # bytes of machine code that oneDNN makes for the shapes of products, and keeps
-MAPPED = "file of the weights"  # what of it no weight is read from any more: the system takes it back when it must
 STEPS = 48  # that are planted: the largest ones, and others evenly spread over the run
 GENERATED = 256  # rows that are generated at once at most
 SHARE = 0.25  # of the free memory that they may take
@@ -125,7 +124,7 @@ class Planner:
         if self.sketch.place.type == "cpu":  # once more, with all that was imported meanwhile
             self.program = held_memory() - meter.account.live + CODE
         best = self._describe(costs, budget, self.config.train.checkpoint_layers or 0, price)
-        if not timed and best.peak - best.memory[MAPPED] > AMPLE * self.limit:
+        if not timed and best.peak > AMPLE * self.limit:
             costs = measure(meter, like, self.steps, timed=True)
             best = self._describe(costs, budget, self.config.train.checkpoint_layers or 0, price)
         if best.fits:
@@ -133,8 +132,7 @@ class Planner:
         fitting = [one for one in self._others(costs, price) if one.fits]
         if not fitting:
             smallest = min(self._others(costs, price), key=lambda one: one.peak)
-            least = smallest.peak - smallest.memory[MAPPED]
-            raise self._refused(least, f"even with {smallest.settings}", smallest)
+            raise self._refused(smallest.peak, f"even with {smallest.settings}", smallest)
         return min(fitting, key=lambda one: (one.step_seconds or 0.0, -one.token_budget))
 
     def _others(self, costs: Costs, price: float | None) -> list[Forecast]:
@@ -193,7 +191,7 @@ class Planner:
             dtype=self.dtype,
             parameters=self.parameters,
             trained=self.trained,
-            fits=peak - memory[MAPPED] <= self.limit,
+            fits=peak <= self.limit,
             token_budget=budget,
             checkpoint_layers=again,
             layers=self.layers,
@@ -223,7 +221,6 @@ class Planner:
             "trained weights": 4 * self.trained,
             "optimiser": costs.state * self.trained,
             "copies": costs.rest.copies + sum(n * line.copies for n, line in zip(counts, lines)),
-            MAPPED: costs.rest.mapped + sum(n * line.mapped for n, line in zip(counts, lines)),
         }
         waste = WASTE[self.sketch.place.type == "cuda"]
         worst = (-1.0, 0.0, 0.0, 0.0, 0.0)

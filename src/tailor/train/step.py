@@ -18,6 +18,7 @@ from tailor.records import Datum, Progress, Tree, quiet
 from tailor.render.pack import plant
 from tailor.run import Run
 from tailor.train.source import method_of
+from tailor.weights import allocation
 from tailor.weights.load import Loaded
 
 Means = dict[str, torch.Tensor]
@@ -95,12 +96,14 @@ class Step:
             parameter.grad = None
         self.loaded.model.train()
         units = self.method.units(datums)
-        losses = Losses()
+        losses, most = Losses(), 0
         for tree in self.plant(datums):
             terms, statistics, values = self._means(tree, units)
+            most = max(most, allocation.in_use())
             torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
             losses.add(terms, statistics)
             losses.see(values, tree)
+        allocation.give_back(most)
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.max_grad_norm)
         return losses, norm.item()
 
