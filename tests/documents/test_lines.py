@@ -74,7 +74,7 @@ def test_paragraphs_end_where_a_short_line_ends_a_sentence() -> None:
 def test_a_title_that_runs_into_its_text_is_cut_off_it() -> None:
     found, _ = blocks(["7. Governing Law. This Agreement is governed by the laws of Nevada."])
     assert found == [
-        Block("heading", "7. Governing Law", 1, 2),
+        Block("heading", "7. Governing Law.", 1, 2),
         Block("paragraph", "This Agreement is governed by the laws of Nevada.", 1),
     ]
 

@@ -140,7 +140,7 @@ with open(line, "wb") as file:
     file.write(b'"}\\n')
 with gzip.open(bomb, "wb", 9) as file:
     for _ in range(300):
-        file.write(bytes(1 << 20).replace(b"\\0", b" "))
+        file.write(b" " * (1 << 20) + b"\\n")
 deep.write_bytes(unit + b'{"a":' * (1 << 20))
 digits.write_bytes(b'[{"prompt": "p", "completion": ' + b"9" * (8 << 20) + b"}]")
 for path, words in ((line, "longer than 64 MB"), (bomb, "looks like a bomb"), (deep, "nested"), (digits, "digits")):

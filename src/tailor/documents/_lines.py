@@ -21,7 +21,7 @@ _NUMBERED = re.compile(
     r"(?:[IVXLC]+|\d+(?:\.\d+)*|[A-Z])\b[.:]?|\d+(?:\.\d+)*\.?)\s*"
 )
 _RUN_IN = re.compile(
-    r"(?P<title>(?:(?:Section|SECTION|Article|ARTICLE)\s+)?\d+(?:\.\d+)*[.)]?\s+(?P<words>[A-Z][^.:;\n]{2,70}))[.:]\s+"
+    r"(?P<title>(?:(?:Section|SECTION|Article|ARTICLE)\s+)?\d+(?:\.\d+)*[.)]?\s+[A-Z][^.:;\n]{2,70}\.)\s+"
     r"(?=[A-Z“\"(])"
 )
 _LONG_NUMBER = re.compile(r"\d{3}")  # `1501 Farm Credit Drive` is an address

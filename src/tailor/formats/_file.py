@@ -156,7 +156,7 @@ def _records(path: pathlib.Path, options: Options, report: Callable[[int], None]
 
 def _document(chunks: Chunks) -> Record:
     """A text file as one row."""
-    data = b""
+    data = bytearray()
     for piece in chunks:
         data += piece
         if len(data) > _open.LONGEST_ROW:

@@ -108,17 +108,22 @@ def _refuse_foreign(name: str, head: bytes) -> None:
 
 def lines(chunks: Chunks) -> Iterator[bytes]:
     """The lines of a file without their ends. Raises Unreadable where one is longer than any row."""
-    number, rest = 0, b""
+    number = size = 0
+    held: list[bytes] = []  # the line that has not ended yet, joined once
     for piece in chunks:
-        found = (rest + piece).split(b"\n")
-        rest = found.pop()
-        number += len(found)
-        if len(rest) > LONGEST_ROW:
+        first, *others = piece.split(b"\n")
+        held.append(first)
+        size += len(first)
+        if others:
+            yield b"".join(held)
+            yield from others[:-1]
+            number += len(others)
+            held, size = [others[-1]], len(others[-1])
+        if size > LONGEST_ROW:
             what = f"this line is longer than {LONGEST_ROW >> 20} MB: no row is"
             raise Unreadable(f"{chunks.name}:{number + 1}", what, "put each row on a line of its own")
-        yield from found
-    if rest:
-        yield rest
+    if size:
+        yield b"".join(held)
 
 
 def encoding_problem(file: str, line: int, column: int, offset: int, byte: int) -> Problem:

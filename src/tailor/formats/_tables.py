@@ -188,7 +188,9 @@ def xlsx_records(path: Path, mapped: Sequence[str], note: list[str]) -> Iterator
 
     _refuse_bomb(path)
     try:
-        with contextlib.closing(openpyxl.load_workbook(path, read_only=True, data_only=True)) as book:
+        with contextlib.ExitStack() as stack:
+            file = stack.enter_context(open(path, "rb"))  # openpyxl leaves its own open where it stumbles
+            book = stack.enter_context(contextlib.closing(openpyxl.load_workbook(file, read_only=True, data_only=True)))
             for sheet in book.worksheets:
                 rows = enumerate(sheet.iter_rows(values_only=True), 1)
                 named = next(((line, cells) for line, cells in rows if any(cell is not None for cell in cells)), None)

@@ -26,7 +26,8 @@ def read(path: Path) -> Document:
     docx = need("docx")
     refuse_archive(path, "Word document (.docx)")
     try:
-        opened = docx.Document(str(path))
+        with open(path, "rb") as file:
+            opened = docx.Document(file)
         levels = {style.style_id: level for style in opened.styles if (level := _level(style)) is not None}
         found = list(_Walk(levels).blocks(opened.element.body))
     except Exception as error:  # the XML of a stranger: whatever it breaks is the same fault

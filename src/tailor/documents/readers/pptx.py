@@ -17,7 +17,8 @@ def read(path: Path) -> Document:
     refuse_archive(path, "presentation (.pptx)")
     notes: list[str] = []
     try:
-        deck = pptx.Presentation(str(path))
+        with open(path, "rb") as file:
+            deck = pptx.Presentation(file)
         found = [
             block for number, slide in enumerate(deck.slides, 1) for block in _slide(slide, number, notes) if block.text
         ]

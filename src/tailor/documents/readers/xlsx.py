@@ -19,7 +19,7 @@ def read(path: Path) -> Document:
     refuse_archive(path, "workbook (.xlsx)")
     found: list[Block] = []
     try:
-        with closing(openpyxl.load_workbook(path, read_only=True, data_only=True)) as book:
+        with open(path, "rb") as file, closing(openpyxl.load_workbook(file, read_only=True, data_only=True)) as book:
             for number, sheet in enumerate(book.worksheets, 1):
                 tables = [Block("table", text, number) for rows in _tables(sheet) if (text := table(rows))]
                 if tables:
