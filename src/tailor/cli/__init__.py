@@ -39,7 +39,10 @@ def _root(
     """Read by typer for the options that stand before a verb."""
 
 
-ORDER = ("fit", "check", "curate", "split", "show", "train", "eval", "compare", "chat", "verify", "merge", "report", "runs")
+ORDER = (
+    *("fit", "documents", "check", "curate", "split", "show", "plan", "train", "eval", "compare", "chat"),
+    *("verify", "merge", "report", "runs"),
+)
 """The order of the verbs in the help; a verb that is not named here follows behind."""
 
 EXTRA = ("torch", "transformers", "peft")
