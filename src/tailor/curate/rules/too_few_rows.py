@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CODE = "V101"
 SEVERITY = "warn"
 COST = "the model learns these rows by heart, and no test can tell whether that helped"
-FIX = "try few-shot and retrieval first: `tailor advise DATA` measures both for three questions to a model a row"
+FIX = "try few-shot and retrieval first; `tailor fit DATA` measures few-shot on the rows that it holds out"
 FEW = 50
 NONE = 10
 THIN = 200
