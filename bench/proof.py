@@ -171,7 +171,7 @@ def _clean(lines: Sequence[Line]) -> list[str]:
         "",
         "### What is said of the clean sets",
         "",
-        "Findings by rule; blocking ones in bold. `false_alarms.md` says which of them are true.",
+        "Findings by rule; blocking ones in bold.",
         "",
     ]
     page += ["| set | rows | findings |", "|---|---|---|"]

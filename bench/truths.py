@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import date
@@ -101,55 +100,47 @@ def leaked() -> Iterator[Line]:
 
 
 def near_rows() -> Iterator[Line]:
-    """Every pair of the tool-use set compared exactly, after taking off runs of six words that 5% of the rows have."""
+    """Every pair of the tool-use set compared exactly, on the pieces that are left when the template is off."""
     from tailor import formats
     from tailor.config import CheckConfig
     from tailor.curate.check import collected
+    from tailor.curate.near import sets
 
     for level in ("dedupe-only", "similarity-0.7"):
         path = DATA / f"gpteacher/toolformer-{level}.json"
-        rows = json.loads(path.read_text("utf-8"))
-        texts = [
-            " ".join(f"{row['instruction']} {row['input']}".split()) + " " + " ".join(row["response"].split())
-            for row in rows
-        ]
-        texts = [" ".join(text.lower().split()) for text in texts]
-        wanted = exact_pairs(_without_template(texts), 0.8)
         with ExitStack() as stack:
             corpus = collected(formats.stream([str(path)]), CheckConfig(), stack)
-            got = {(int(a), int(b)) for a, b in corpus.near.rows.pairs}
-        about = "near-equal pairs against exact Jaccard of all pairs at 0.8, template taken off"
+            got = {int(row) for row in corpus.near.rows.pairs[:, 1]}
+            read = [corpus.row(at) for at in range(len(corpus))]
+            prompts, answers = [row.plain_prompt for row in read], [row.plain_answer for row in read]
+            pieces = sets([prompts, answers], corpus.near.template)
+        every = np.split(pieces.values.astype(np.int64), pieces.starts[1:])
+        wanted = {pair[1] for pair in close_pairs(every, 0.8)}
+        about = "rows near an earlier one, against exact Jaccard of all pairs at 0.8, template taken off"
         yield _line(f"gpteacher {level}", "D102", about, wanted, got)
-
-
-def _without_template(texts: list[str], share: float = 0.05) -> list[str]:
-    split = [text.split() for text in texts]
-    runs = Counter(run for words in split for run in {tuple(words[at : at + 6]) for at in range(len(words) - 5)})
-    shared = {run for run, count in runs.items() if count >= max(8, share * len(texts))}
-    left = []
-    for words in split:
-        taken = {at + k for at in range(len(words) - 5) if tuple(words[at : at + 6]) in shared for k in range(6)}
-        left.append(" ".join(word for at, word in enumerate(words) if at not in taken))
-    return left
 
 
 def exact_pairs(texts: list[str], threshold: float) -> set[tuple[int, int]]:
     """Pairs of texts whose sets of five-byte runs have a Jaccard similarity of `threshold` and more."""
-    from scipy import sparse
-
     numbers: dict[bytes, int] = {}
-    columns, sizes = [], []
+    columns = []
     for text in texts:
         raw = text.encode()
         found = {numbers.setdefault(raw[at : at + 5], len(numbers)) for at in range(len(raw) - 4)}
         columns.append(np.fromiter(sorted(found), np.int64, len(found)))
-        sizes.append(len(found))
-    starts = np.concatenate([[0], np.cumsum(sizes)])
-    flat = np.concatenate(columns)
-    table = sparse.csr_matrix((np.ones(len(flat), np.int32), flat, starts), shape=(len(texts), len(numbers)))
-    size = np.array(sizes)
+    return close_pairs(columns, threshold)
+
+
+def close_pairs(columns: list[np.ndarray], threshold: float) -> set[tuple[int, int]]:
+    """Every pair compared: those of sets of numbers, eight and more in each, that are similar to `threshold`."""
+    from scipy import sparse
+
+    size = np.array([len(column) for column in columns])
+    numbers, flat = np.unique(np.concatenate(columns), return_inverse=True)
+    ends = np.concatenate([[0], np.cumsum(size)])
+    table = sparse.csr_matrix((np.ones(len(flat), np.int32), flat, ends), shape=(len(columns), len(numbers)))
     pairs = set()
-    for at in range(0, len(texts), 256):
+    for at in range(0, len(columns), 256):
         common = (table[at : at + 256] @ table.T).tocoo()
         similar = common.data / (size[at + common.row] + size[common.col] - common.data)
         keep = (similar >= threshold) & (at + common.row < common.col) & (size[at + common.row] >= 8)
