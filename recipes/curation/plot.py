@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from claim import jobs
 
 from tailor.evaluate.stats import difference_interval, score_interval
 
@@ -69,7 +70,8 @@ def curves(runs: Iterable[Run], data: str) -> dict[str, list[tuple[float, np.nda
 def crossing(curve: Sequence[tuple[float, np.ndarray]], few: np.ndarray) -> tuple[float, float, float] | None:
     """(rate, low, high) at which a line through the pool's scores falls below that of the chosen rows.
 
-    The ends hold 95% of what other test rows would give; None where it does not fall so far.
+    The ends hold 95% of what other test rows would give, the upper one at most the last rate; None where the score
+    does not fall so far.
     """
     rates = np.array([rate for rate, _ in curve])
     table = np.array([marks for _, marks in curve], float)
@@ -81,9 +83,14 @@ def crossing(curve: Sequence[tuple[float, np.ndarray]], few: np.ndarray) -> tupl
     for _ in range(RESAMPLES):
         some = dice.integers(0, len(few), len(few))
         drawn = _falls(rates, table[:, some].mean(axis=1) - few[some].mean())
-        draws.append(1.0 if drawn is None else drawn)
+        draws.append(rates[-1] if drawn is None else drawn)
     low, high = np.quantile(draws, [0.025, 0.975])
     return at, float(low), float(high)
+
+
+def _span(found: tuple[float, float, float], last: float) -> str:
+    """The interval of a crossing; open where the last rate does not reach its end."""
+    return f"{found[1]:.0%} to {found[2]:.0%}" + (" or more" if found[2] >= last else "")
 
 
 def _falls(rates: np.ndarray, ahead: np.ndarray) -> float | None:
@@ -116,7 +123,8 @@ def differences(runs: Sequence[Run]) -> Iterator[tuple[str, str, list[float], li
 
 def page(runs: Sequence[Run]) -> Iterator[str]:
     yield "# 200 chosen rows against 10,000 noisy ones\n"
-    yield f"{len(runs)} runs of thimble, all weights tuned, on one thread. Made by `plot.py` from `results.jsonl`.\n"
+    planned = len(list(jobs()))
+    yield f"{len(runs)} of {planned} planned runs of thimble, all weights tuned, on one thread.\n"
     yield "![Scores over noise](../../docs/curation.svg)\n"
     yield "| data | trained on | noise | rate | rows | steps x rows | right | 95% interval |"
     yield "|---|---|---|---|---|---|---|---|"
@@ -128,12 +136,13 @@ def page(runs: Sequence[Run]) -> Iterator[str]:
         score = f"{run['score']:.1%} of {len(run['right'])} | {low:.1%} to {high:.1%}"
         yield f"| {run['data']} | {what[run['how']]}{seed} | {trained} | {score} |"
     yield "\n## Where 200 chosen clean rows begin to win\n"
+    yield "On straight lines between the rates that were measured.\n"
     for data in TITLES:
         few = chosen(runs, data)
         for noise, curve in curves(runs, data).items() if few is not None else ():
             found = crossing(curve, few)
             last = curve[-1]
-            told = f"at {found[0]:.0%} of wrong answers ({found[1]:.0%} to {found[2]:.0%})" if found else (
+            told = f"at {found[0]:.0%} of wrong answers ({_span(found, last[0])})" if found else (
                 f"not up to {last[0]:.0%}: {last[1].mean():.1%} right there"
             )  # fmt: skip
             yield f"- {data}, {NAMES[noise]}: {told}; 200 chosen rows give {few.mean():.1%}."
@@ -149,13 +158,14 @@ def page(runs: Sequence[Run]) -> Iterator[str]:
 
 
 def picture(runs: Sequence[Run]) -> str:
-    """Two panels side by side."""
-    size = f'width="{2 * (LEFT + WIDTH) + GAP}" height="{TOP + HEIGHT + 100}"'
+    """A panel for each set of rows that noise was put into, side by side."""
+    shown = [data for data in TITLES if curves(runs, data)]
+    size = f'width="{len(shown) * (LEFT + WIDTH + GAP) - GAP // 2}" height="{TOP + HEIGHT + 100}"'
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif">',
         '<rect width="100%" height="100%" fill="white"/>',
     ]
-    for number, data in enumerate(TITLES):
+    for number, data in enumerate(shown):
         parts += panel(runs, data, LEFT + number * (WIDTH + GAP))
     return "".join(parts) + "</svg>\n"
 
@@ -182,7 +192,7 @@ def panel(runs: Sequence[Run], data: str, left: float) -> Iterator[str]:
         band = f'x="{left}" y="{y(high):.1f}" width="{WIDTH}" height="{y(low) - y(high):.1f}"'
         yield f'<rect {band} fill="#0f766e" fill-opacity="0.15"/>'
         yield _line(left, y(few.mean()), left + WIDTH, y(few.mean()), "#0f766e", 2)
-        yield _text(left + 6, y(few.mean()) - 6, f"200 chosen clean rows: {few.mean():.0%}", 11, colour="#0f766e")
+        yield _text(left + 6, y(low) + 14, f"200 chosen clean rows: {few.mean():.0%}", 11, colour="#0f766e")
     for number, (noise, curve) in enumerate(curves(runs, data).items()):
         colour = COLOURS[noise]
         points = " ".join(f"{x(rate):.1f},{y(marks.mean()):.1f}" for rate, marks in curve)
@@ -192,7 +202,7 @@ def panel(runs: Sequence[Run], data: str, left: float) -> Iterator[str]:
             yield _line(x(rate), y(low), x(rate), y(high), colour, 2)
             yield f'<circle cx="{x(rate):.1f}" cy="{y(marks.mean()):.1f}" r="3.5" fill="{colour}"/>'
         at = crossing(curve, few) if few is not None else None
-        told = f": loses from {at[0]:.0%} ({at[1]:.0%} to {at[2]:.0%})" if at else ""
+        told = f": loses from {at[0]:.0%} ({_span(at, curve[-1][0])})" if at else ""
         if at and few is not None:
             yield _ring(x(at[0]), y(few.mean()), colour)
         below = TOP + HEIGHT + 58 + 18 * number

@@ -25,15 +25,17 @@ def noise(script: Callable[[str], ModuleType]) -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def plot(script: Callable[[str], ModuleType]) -> ModuleType:
-    return script("curation/plot.py")
+def claim(noise: ModuleType, script: Callable[[str], ModuleType]) -> Iterator[ModuleType]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "noise", noise)  # they stand beside each other when one is run
+        module = script("curation/claim.py")
+        patch.setitem(sys.modules, "claim", module)
+        yield module
 
 
 @pytest.fixture(scope="module")
-def claim(noise: ModuleType, script: Callable[[str], ModuleType]) -> Iterator[ModuleType]:
-    sys.modules["noise"] = noise  # it stands beside the script when that is run
-    yield script("curation/claim.py")
-    del sys.modules["noise"]
+def plot(claim: ModuleType, script: Callable[[str], ModuleType]) -> ModuleType:
+    return script("curation/plot.py")
 
 
 @pytest.mark.parametrize("kind", ["flipped", "next-class"])
