@@ -140,7 +140,9 @@ def _omitted(rows: list[Row], repeated: frozenset[str], words: dict[str, frozens
 
 def _facts(row: Row) -> dict[str, str]:
     text = row.prompt[-2000:]
-    pairs = _BRACKETS.findall(text) or _LINES.findall(text)
+    pairs = _BRACKETS.findall(text) if "[" in text else []
+    if not pairs and (":" in text or "=" in text):
+        pairs = _LINES.findall(text)
     return {key.strip(): value.strip() for key, value in pairs}
 
 
