@@ -61,7 +61,8 @@ def main() -> None:
         written.append(f1(document.text, twin))
         alike.append(f1(document.text.translate(ALIKE), twin.translate(ALIKE)))
         print(f"{written[-1]:.4f}  {alike[-1]:.4f}  {path.stem[:80]}", flush=True)
-    print(f"{len(written)} contracts, {pages:,} pages, {seconds / max(pages, 1):.4f} s of processor time a page")
+    a_page = f", {seconds / pages:.4f} s a page of {pages:,}" if pages else ""  # markitdown knows no pages
+    print(f"{len(written)} contracts, {seconds:.1f} s of processor time{a_page}")
     print(f"F1 as written {statistics.fmean(written):.4f}, worst {min(written):.4f}")
     print(f"F1 with quotes and dashes alike {statistics.fmean(alike):.4f}, worst {min(alike):.4f}")
 
