@@ -103,7 +103,8 @@ class CurateConfig(Settings):
     of the question leave; ask: you are asked."""
     doubt: float | Literal["auto", "off"] = "auto"
     """A row leaves where a model of all other rows gives another label this much more than the row's own; scores are
-    about 0 to 1. auto: 0.1 where few are to be kept, else 0.2: right rows that are left out in error are missed there."""
+    about 0 to 1. auto: 0.1 where few are to be kept, else 0.2: right rows that are left out in error are missed
+    there."""
     leave_out: tuple[str, ...] = ()
     """Codes, beginnings of codes or names of rules whose rows are left out beside those of severity block."""
 

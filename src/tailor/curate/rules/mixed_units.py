@@ -1,4 +1,4 @@
-"""Units of measure that are written, or chosen, otherwise than in the other answers.
+"""Units of measure that are written or chosen otherwise than in other answers.
 
 Miles where the others give kilometres, `5 lb` among kilograms, `kms` or `kilometers` for `km`, a bare `5` or `5kg`
 where the others have `5 kg`: at least 80% of the measures in that place (under a key of a JSON answer, in an answer

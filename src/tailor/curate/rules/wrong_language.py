@@ -59,7 +59,8 @@ def judge(corpus: Corpus) -> Iterator[Hit]:
     for at in odd:
         asked, given = seen[at][0], seen[at][1].split()
         row = corpus.row(rows[at])
-        if ASKED.search(row.plain_prompt) or not (asked or _written_as(home, row.prompt)):
+        sure = asked or (len(given) == 1 and _written_as(home, row.prompt))  # a name may be of any language near it
+        if ASKED.search(row.plain_prompt) or not sure:
             continue
         if any(not set(given).isdisjoint(languages(part)) for part in sentences(row.prompt)):
             continue
