@@ -41,7 +41,7 @@ def main() -> int:
             "",
         ]
         print(page[-4], flush=True)
-    (run.BENCH / "curves.md").write_text("\n".join(page), encoding="utf-8")
+        (run.BENCH / "curves.md").write_text("\n".join(page), encoding="utf-8")
     results.report()
     return int(worst >= LIMIT)
 

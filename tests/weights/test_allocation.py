@@ -36,7 +36,7 @@ import torch
 from tailor.weights import allocation
 from tailor.weights.allocation import give_back, keep_freed_memory
 keep_freed_memory()
-blocks = [torch.ones(2**22) for _ in range(64)]  # 1 GiB in blocks of 16 MiB
+blocks = [torch.ones(2**22) for _ in range(80)]  # 1.25 GiB in blocks of 16 MiB
 most = allocation.in_use()
 assert most > 2**30
 kept = blocks[::16]
