@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tailor.cli import main
 from tailor.testing.rules import pair, write
 
 GOOD = [pair(f"question {n} of {n * n}", f"answer {n * 7}") for n in range(8)]
 
 
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    monkeypatch.setattr(sys, "argv", ["tailor", "check", *arguments])
-    code = 0
-    try:
-        main()
-    except SystemExit as stop:
-        code = int(stop.code or 0)
-    said = capsys.readouterr()
-    return code, said.out, said.err
-
-
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Any:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "100")
+def call(typed: Any) -> Any:
     # the files of these tests are small, and say so in every answer unless asked not to
     small = ("--set", 'check.ignore=["V"]')
-    return lambda *arguments: run(monkeypatch, capsys, *arguments, *(() if "--ignore" in arguments else small))
+    return lambda *arguments: typed("check", *arguments, *(() if "--ignore" in arguments else small))
 
 
 def test_nothing_found(call: Any) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from tailor.cli import main
 from tailor.config import resolve
 from tailor.records import Example, Source, message
 from tailor.run import Run
@@ -22,20 +21,8 @@ ROWS = [pair(f"question {n}", f"answer {n}") for n in range(30)]
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., Any]:
-    monkeypatch.chdir(tmp_path)
-
-    def typed(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tailor", "check", *arguments])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return typed
+def call(typed: Any) -> Callable[..., Any]:
+    return lambda *arguments: typed("check", *arguments)
 
 
 def test_rules_that_need_something_wait_and_are_named_once(call: Any) -> None:

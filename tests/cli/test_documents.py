@@ -11,31 +11,18 @@ from typing import Any
 import pytest
 
 from tailor import formats
-from tailor.cli import main
 from tailor.testing.endpoint import Endpoint
 
 TERM = "# Supply Agreement\n\n## Term\n\nThe term is two years.\n\n## Law\n\nThe law of Nevada governs.\n"
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Any:
-    monkeypatch.chdir(tmp_path)
+def call(typed: Any) -> Any:
     Path("deals").mkdir()
     Path("deals/a.md").write_text(TERM, encoding="utf-8")
     Path("deals/copy.md").write_text(TERM + "\n", encoding="utf-8")
     Path("deals/notes.log").write_text("x", encoding="utf-8")
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tailor", "documents", *arguments])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
+    return lambda *arguments: typed("documents", *arguments)
 
 
 def rows(path: str = "rows.jsonl") -> list[dict[str, Any]]:
