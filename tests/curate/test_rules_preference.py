@@ -13,7 +13,7 @@ from tailor.config import CheckConfig
 from tailor.curate.check import check
 from tailor.testing.rules import RuleContract, pair, write
 
-PAIRS = Path("/work/shared/data/rasbt/instruction-data-with-preference.json")
+PAIRS = Path(__file__).parents[3] / "shared/data/rasbt/instruction-data-with-preference.json"
 LONG = "It is closed on Mondays, and on the other days it opens at nine in the morning."
 
 

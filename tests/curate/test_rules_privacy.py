@@ -25,7 +25,7 @@ from tailor.curate.rules.base import load
 from tailor.testing.rules import RuleContract, chat, pair, write
 
 KEY = "".join(["AKIA", "Q3EGRT7YHWN2XPLM"])  # in two pieces, or scanners of this repository would cry out
-TRUTH = Path("/work/shared/data/pii/synth_dataset_v2.json")
+TRUTH = Path(__file__).parents[3] / "shared/data/pii/synth_dataset_v2.json"
 
 
 def said(*texts: str) -> list[dict[str, str]]:

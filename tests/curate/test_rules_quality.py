@@ -15,7 +15,7 @@ from tailor.curate.rules import broken_encoding, homoglyphs, html_leftovers, inv
 from tailor.records import Example, Source, message
 from tailor.testing.rules import RuleContract, chat, pair
 
-CASES = Path("/work/shared/data/ftfy-cases")
+CASES = Path(__file__).parents[3] / "shared/data/ftfy-cases"
 WORDS = ("kettle", "invoice", "garage", "paint", "harbour", "voucher", "screw", "colleague", "ladder", "window")
 
 
