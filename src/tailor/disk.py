@@ -14,18 +14,29 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from tailor.errors import ResourceError
 
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Replace `path` by `data`: all of it or nothing, also when the machine dies."""
+    with written(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def written(path: Path) -> Iterator[BinaryIO]:
+    """Yields a file to fill beside `path`; at the end it is synced and takes that place, whole or not at all.
+
+    Raises ResourceError where the disk refuses.
+    """
     with disk_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
             with open(staged, "wb") as file:
-                file.write(data)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             staged.replace(path)

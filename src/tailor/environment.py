@@ -41,6 +41,11 @@ def describe(verb: str, files: Iterable[Path], model: Path) -> dict[str, Any]:
     }
 
 
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _version(package: str) -> str | None:
     try:
         return metadata.version(package)

@@ -37,15 +37,15 @@ from tailor.weights import allocation
 from tailor.weights.allocation import give_back, keep_freed_memory
 keep_freed_memory()
 blocks = [torch.ones(2**22) for _ in range(80)]  # 1.25 GiB in blocks of 16 MiB
-most = allocation.in_use()
+most = allocation.in_use(torch.device("cpu"))
 assert most > 2**30
 kept = blocks[::16]
 del blocks
-held = allocation._resident()
+held = allocation.resident()[0]
 give_back(held)
-assert allocation._resident() > 0.9 * held, "nothing was lost: nothing is given back"
-give_back(allocation.in_use())
-assert allocation._resident() < 0.5 * held
+assert allocation.resident()[0] > 0.9 * held, "nothing was lost: nothing is given back"
+give_back(allocation.in_use(torch.device("cpu")))
+assert allocation.resident()[0] < 0.5 * held
 assert all(bool((block == 1).all()) for block in kept)
 """
 

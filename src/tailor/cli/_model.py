@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 
 from tailor import render
@@ -64,9 +63,7 @@ class Reader:
 
     def as_trained(self, example: Example) -> Example:
         """The row with the system prompt that `data.system` puts before conversations that have none."""
-        if self.system is None or not example.messages or example.messages[0].role == "system":
-            return example
-        return msgspec.structs.replace(example, messages=(message("system", self.system), *example.messages))
+        return render.with_system(example, self.system)
 
     def _rendering(self, example: Example) -> Rendering:
         tokenizer = self.renderer.tokenizer

@@ -128,3 +128,8 @@ def _assignment(text: str) -> tuple[str, Any]:
         return name, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return name, value  # plain text needs no quotes
+
+
+def codes(given: list[str] | None) -> list[str]:
+    """`--select D,F001 --select L` as a list of three."""
+    return [code.strip() for entry in given or () for code in entry.split(",") if code.strip()]

@@ -1,9 +1,9 @@
-"""What the verbs share that write rows: which files are read, which may be written, and the table of what happened."""
+"""What the verbs share that read rows as they stand: the reading, what may be written, the table of what happened."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,19 @@ from rich.text import Text
 from tailor.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tailor.records import Source
+    from tailor.cli._screen import Screen
+    from tailor.config import DataConfig
+    from tailor.errors import Problem
+    from tailor.records import Example, Source
+
+
+def stream(data: DataConfig, paths: Iterable[str], screen: Screen) -> Iterator[Example | Problem]:
+    """The rows of `paths` and what is wrong with the others, read as `data` says."""
+    from tailor import formats
+
+    return formats.stream(
+        list(paths), format=data.format, map=data.map, group=data.group, seen=screen.say, progress=screen.progress
+    )
 
 
 def sources(paths: Sequence[str]) -> list[Path]:

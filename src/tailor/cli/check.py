@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from itertools import count
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
     from tailor.config import RunConfig
     from tailor.curate.check import Report
     from tailor.curate.model import Model
-    from tailor.errors import Problem
-    from tailor.records import Example
     from tailor.run import Run
 
 Codes = list[str] | None
@@ -81,7 +77,7 @@ def command(
         return
     if as_json and as_sarif:
         raise ConfigError("--json and --sarif are two documents", fix="choose one")
-    select, ignore = _codes(select), _codes(ignore)
+    select, ignore = options.codes(select), options.codes(ignore)
     run = _run(data, changed=fix or bool(recipe))
     if run is not None:
         data, recipe = None, str(run.path / "recipe.toml")
@@ -101,11 +97,6 @@ def command(
         _findings.timing(report, Console(highlight=False, stderr=as_json or as_sarif))
     if report.defective:
         raise typer.Exit(1 if report.rows else 2)  # 2: nothing could be read at all
-
-
-def _codes(given: Codes) -> Codes:
-    """`--select D,F001 --select L` as a list of three."""
-    return [code.strip() for entry in given or () for code in entry.split(",") if code.strip()]
 
 
 def _explain(name: str) -> None:
@@ -189,20 +180,22 @@ def _run(data: list[str] | None, *, changed: bool) -> Run | None:
 
 
 def _check(config: RunConfig, run: Run | None, against: list[str], *, repair: bool, with_model: bool) -> Report:
+    from tailor.cli import _rows
     from tailor.cli._screen import Screen
     from tailor.curate.check import check
     from tailor.curate.dynamics import Dynamics
+    from tailor.environment import cores
     from tailor.records import Example
 
     held_out = against if run is not None else [*against, *config.data.validation, *config.data.test]
     rows = list(run.lines("data/train.jsonl", Example)) if run is not None else None
     with Screen() as screen:
         return check(
-            _rows(config, config.data.train, screen) if rows is None else rows,
-            _rows(config, held_out, screen) if held_out else (),
+            _rows.stream(config.data, config.data.train, screen) if rows is None else rows,
+            _rows.stream(config.data, held_out, screen) if held_out else (),
             settings=config.check,
             repair=repair,
-            workers=config.run.threads or _cores(),
+            workers=config.run.threads or cores(),
             progress=screen.progress,
             model=_model(config, screen) if with_model else None,
             dynamics=Dynamics.read(run, len(rows)) if run is not None and rows is not None else None,
@@ -213,21 +206,3 @@ def _model(config: RunConfig, screen: Screen) -> Model:
     from tailor.cli._model import model
 
     return model(config, screen.say)
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _rows(config: RunConfig, paths: Any, screen: Screen) -> Iterator[Example | Problem]:
-    from tailor import formats
-
-    return formats.stream(
-        list(paths),
-        format=config.data.format,
-        map=config.data.map,
-        group=config.data.group,
-        seen=screen.say,
-        progress=screen.progress,
-    )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,11 +13,8 @@ from tailor.cli import _options as options
 from tailor.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tailor.cli._screen import Screen
     from tailor.config import RunConfig
     from tailor.curate.curation import Curation
-    from tailor.errors import Problem
-    from tailor.records import Example
 
 _NO_TARGET = "it is not said where the rows go"
 
@@ -63,7 +59,7 @@ def command(
     from tailor.cli import _rows
     from tailor.cli._print import document
 
-    leave_out = [code.strip() for entry in leave_out or () for code in entry.split(",") if code.strip()]
+    leave_out = options.codes(leave_out)
     config = options.settings(locals())
     if target is None:
         raise ConfigError(_NO_TARGET, fix="name the file: tailor curate data.jsonl -o clean.jsonl")
@@ -81,32 +77,25 @@ def command(
 
 
 def _curate(config: RunConfig, against: list[str]) -> Curation:
+    from tailor.cli import _rows
     from tailor.cli._screen import Screen
     from tailor.curate.curation import curate
+    from tailor.environment import cores
 
     asking = config.curate.contradictions == "ask"
     if asking and not sys.stdin.isatty():
         raise ConfigError("--contradictions ask: there is no terminal to ask at", fix="choose majority or drop")
     with Screen() as screen:
         return curate(
-            _read(config, config.data.train, screen),
-            _read(config, against, screen) if against else (),
+            _rows.stream(config.data, config.data.train, screen),
+            _rows.stream(config.data, against, screen) if against else (),
             settings=config.curate,
             check=config.check,
             seed=config.run.seed,
             decide=_ask if asking else None,
-            workers=config.run.threads or len(os.sched_getaffinity(0)),
+            workers=config.run.threads or cores(),
             progress=screen.progress,
         )
-
-
-def _read(config: RunConfig, paths: Sequence[str], screen: Screen) -> Iterator[Example | Problem]:
-    from tailor import formats
-
-    data = config.data
-    return formats.stream(
-        list(paths), format=data.format, map=data.map, group=data.group, seen=screen.say, progress=screen.progress
-    )
 
 
 def _ask(question: str, answers: Sequence[tuple[str, int]]) -> int | None:

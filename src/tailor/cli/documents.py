@@ -117,24 +117,21 @@ def _given(
 
 
 def _write(library: Library, recipe: str, given: Given, out: Path, progress: Progress) -> Account:
-    """The rows, whole or not at all: written beside `out` and renamed."""
+    """The rows, whole or not at all."""
     import json
 
     from tailor import documents
+    from tailor.disk import written
 
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f"{out.name}.part")
-    try:
-        with open(part, "w", encoding="utf-8") as file:
-            account = documents.write(
-                library, recipe, given, lambda row: print(json.dumps(row, ensure_ascii=False), file=file), progress
-            )
+    with written(out) as file:
+
+        def put(row: dict[str, Any]) -> None:
+            file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+
+        account = documents.write(library, recipe, given, put, progress)
         if not account.rows:
             reasons = "; ".join(f"{count:,} {reason}" for reason, count in _dropped(account).items())
             raise DataError(f"not one row came of the recipe {recipe!r}", fix=reasons or "try --recipe text")
-        part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)
     return account
 
 

@@ -8,14 +8,13 @@ a row that was repaired (`where`, `step`, `rule`, and in `texts` what was there 
 from __future__ import annotations
 
 import json
-import os
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from tailor.curate.patch import Layout, Repair, Span, changes
-from tailor.disk import disk_errors
+from tailor.disk import disk_errors, written
 from tailor.errors import DataError
 from tailor.records import Ledger, Source
 
@@ -30,17 +29,8 @@ def extract(files: Sequence[Path], layout: Callable[[Path], Layout], wanted: Wan
     Raises DataError for files that are no text, and for several that differ in it: their rows have no shape in common.
     """
     failed: list[Source] = []
-    with disk_errors(target.parent):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staged = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-        try:
-            with open(staged, "wb") as out:
-                _write(files, layout, wanted, out, failed)
-                out.flush()
-                os.fsync(out.fileno())
-            staged.replace(target)
-        finally:
-            staged.unlink(missing_ok=True)
+    with written(target) as out:
+        _write(files, layout, wanted, out, failed)
     return failed
 
 

@@ -222,7 +222,7 @@ def _stacked(weights: Sequence[Tensor], room: int) -> Tensor:
     if not neighbours:
         whole = first.new_empty(sum(rows), columns + room)
         before = [weight.detach() for weight in weights]
-        for weight, part in zip(weights, torch.split(whole[:, :columns], rows)):
-            weight.data = part.copy_(weight.detach())
+        for weight, old, part in zip(weights, before, torch.split(whole[:, :columns], rows)):
+            weight.data = part.copy_(old)
         forget(before)
     return first.detach().as_strided((sum(rows), columns), first.stride())

@@ -314,11 +314,11 @@ void ONE(softmax)(Y *x, const int32_t *first, const int32_t *last, float *lse, f
             if (j - from < LONG) store_float(e + j - from, WIDE, v);
             sum += v;
         }
-        float all_of_it = total(sum), part = 1.0f / all_of_it, last_of_it = lse[row] = top + logf(all_of_it);
-        memset(a, 0, (from < k ? from : k) * sizeof(Y));
+        float whole = total(sum), part = 1.0f / whole, known = lse[row] = top + logf(whole);
+        memset(a, 0, from * sizeof(Y));
         for (j = from; j < hi; j += WIDE) {
             vec v = j - from < LONG ? load_float(e + j - from, WIDE) * part
-                                    : inside(expo(LOAD(Y)(a + j, k - j) * factor - last_of_it), j, lo, hi, 0);
+                                    : inside(expo(LOAD(Y)(a + j, k - j) * factor - known), j, lo, hi, 0);
             STORE(Y)(a + j, k - j, v);
         }
         if (j < k) memset(a + j, 0, (k - j) * sizeof(Y));

@@ -5,6 +5,6 @@
 """
 
 from tailor.render.renderer import Renderer, load
-from tailor.render.rows import render_rows
+from tailor.render.rows import render_rows, with_system
 
-__all__ = ["Renderer", "load", "render_rows"]
+__all__ = ["Renderer", "load", "render_rows", "with_system"]

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from tailor.errors import ConfigError, DataError, Problem, did_you_mean
-from tailor.records import Datum, Example, Ledger, Progress, quiet
+from tailor.records import Datum, Example, Ledger, Progress, message, quiet
 from tailor.render.cache import RowCache
 from tailor.render.renderer import Renderer
 from tailor.render.shorten import TooLong, cut_prompt, split
@@ -62,6 +64,13 @@ def render_rows(
             problems=[Problem(place, reason) for reason, places in ledger.dropped_at.items() for place in places],
         )
     return list(kept.values())
+
+
+def with_system(example: Example, system: str | None) -> Example:
+    """`example` with the system prompt `system`, where it has none of its own."""
+    if system is None or not example.messages or example.messages[0].role == "system":
+        return example
+    return msgspec.structs.replace(example, messages=(message("system", system), *example.messages))
 
 
 def _render(examples: Sequence[Example], renderer: Renderer, make: Make, progress: Progress) -> list[list[Datum]]:

@@ -99,7 +99,7 @@ class Step:
         losses, most = Losses(), 0
         for tree in self.plant(datums):
             terms, statistics, values = self._means(tree, units)
-            most = max(most, allocation.in_use())
+            most = max(most, allocation.in_use(self.loaded.device))
             torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
             losses.add(terms, statistics)
             losses.see(values, tree)

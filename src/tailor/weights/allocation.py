@@ -20,6 +20,8 @@ import os
 import sys
 from pathlib import Path
 
+import torch
+
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # malloc.h
 PRIMITIVES = "256"  # read when oneDNN is first used; what a user has set stays
 GROWTH = 64 * 2**20  # bytes by which the heap grows at least
@@ -41,27 +43,32 @@ def keep_freed_memory() -> bool:
     return True
 
 
-def in_use() -> int:
-    """Bytes of the heap that are in use; 0 where that cannot be known."""
-    library = _library()
+def in_use(device: torch.device) -> int:
+    """Bytes of the heap that are in use; 0 where that cannot be known, or where `device` has memory of its own."""
+    library = _library() if device.type == "cpu" else None
     return int(library.mallinfo2().uordblks) if library is not None and hasattr(library, "mallinfo2") else 0
 
 
 def give_back(most: int) -> None:
     """Returns what is free to the system, if the process holds far more than the `most` bytes in use at once."""
+    if most and sum(resident()[:1]) - most >= max(HOLES, most // 2):
+        trim()
+
+
+def trim() -> None:
+    """Returns all of the heap that is free to the system; what it grows by from here on is in large pages again."""
     library = _library()
-    if library is None or not most or _resident() - most < max(HOLES, most // 2):
-        return
-    library.malloc_trim(0)
-    _ask_for_large_pages(library)
+    if library is not None:
+        library.malloc_trim(0)
+        _ask_for_large_pages(library)
 
 
-def _resident() -> int:
-    """Bytes of this process in memory that are of no file."""
+def resident() -> tuple[int, ...]:
+    """Bytes of this process in memory, (of no file, of files); nothing where the system does not tell."""
     with contextlib.suppress(OSError, ValueError):
-        _, resident, shared, *_ = Path("/proc/self/statm").read_text().split()
-        return (int(resident) - int(shared)) * mmap.PAGESIZE
-    return 0
+        _, whole, files, *_ = (int(pages) * mmap.PAGESIZE for pages in Path("/proc/self/statm").read_text().split())
+        return whole - files, files
+    return ()
 
 
 class _Use(ctypes.Structure):

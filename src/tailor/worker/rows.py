@@ -17,7 +17,7 @@ from tailor.evaluate import preference
 from tailor.evaluate.power import foresight
 from tailor.evaluate.prompts import auto_instructions
 from tailor.evaluate.scale import scale
-from tailor.records import Example, Ledger, message
+from tailor.records import Example, Ledger
 from tailor.run import Run
 from tailor.train.source import prepare as render_once
 from tailor.worker.screen import Screen
@@ -125,7 +125,7 @@ def read(
     if alike:
         ledger.drop("chosen and rejected are the same", (example.source for example in alike))
         notes.append(f"{name}: {len(alike):,} pairs left out, whose chosen and rejected answers are the same")
-    return [_with_system(row, data.system) for row in kept]
+    return [render.with_system(row, data.system) for row in kept]
 
 
 def choose(config: RunConfig, train: Sequence[Example], renderer: render.Renderer, notes: list[str]) -> Choices:
@@ -201,10 +201,3 @@ def _instructions(setting: str) -> str | None:
         return Path(setting[1:]).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the instructions cannot be read: {error}", where=setting[1:]) from None
-
-
-def _with_system(example: Example, system: str | None) -> Example:
-    """`example` with the system prompt `system`, where it has none of its own."""
-    if system is None or not example.messages or example.messages[0].role == "system":
-        return example
-    return msgspec.structs.replace(example, messages=(message("system", system), *example.messages))

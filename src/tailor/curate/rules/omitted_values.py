@@ -50,9 +50,7 @@ class _Cues(NamedTuple):
 
 def collect(row: Row) -> bool | None:
     """Whether the question is a list of facts."""
-    if not answered(row) or row.json is not None or not ("[" in row.prompt or "\n" in row.prompt):
-        return None if not answered(row) else False
-    return len(_facts(row)) >= 2
+    return row.json is None and len(_facts(row)) >= 2 if answered(row) else None
 
 
 def judge(corpus: Corpus) -> Iterator[Hit]:
