@@ -284,15 +284,23 @@ class Completion(Struct, frozen=True, kw_only=True):
 
 
 class Score(Struct, frozen=True, kw_only=True):
-    """One metric of one arm on one example; `detail` says in words what was wrong."""
+    """One metric of one arm on one example; `detail` says in words what was wrong.
+
+    `weight` is how much the example counts in the arm's mean, where that is one over tokens or bytes.
+    """
 
     metric: str
     value: float
     detail: str = ""
+    weight: float = 1.0
 
 
 class Scored(Struct, frozen=True, kw_only=True):
-    """A line of `scores/ARM.jsonl`: what was asked, wanted and given on one held-out row, and how it scored."""
+    """A line of `scores/ARM.jsonl`: what was asked, wanted and given on one held-out row, and how it scored.
+
+    `weights` has the metrics, by name, in whose means the row does not count as one. `completion_tokens` are those that
+    were written, or of the wanted answer where that was read.
+    """
 
     row: int
     source: Source
@@ -307,6 +315,7 @@ class Scored(Struct, frozen=True, kw_only=True):
     completion_tokens: int = 0
     seconds: float = 0.0
     others: dict[str, float] = msgspec.field(default_factory=dict)
+    weights: dict[str, float] = msgspec.field(default_factory=dict)
 
 
 class ArmResult(Struct, frozen=True, kw_only=True):

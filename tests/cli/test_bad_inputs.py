@@ -125,7 +125,10 @@ CASES: dict[str, tuple[Callable[[Bench], list[str]], str]] = {
     "nonsense max-bad": (lambda b: ["fit", b.good, "--max-bad", "some"], "some"),
     "rated answers": (lambda b: ["fit", b.rows(*[rated(n) for n in range(12)])], "no method of this version trains"),
     "pairs of one prompt": (lambda b: ["fit", b.rows(*[pair(f"a{n}", "b") for n in range(12)])], "share one prompt"),
-    "plain text": (lambda b: ["fit", b.rows(*[{"text": f"text {n}"} for n in range(12)])], "plain text has no answers"),
+    "plain text by its answers": (
+        lambda b: ["fit", "--metric", "exact", b.rows(*[{"text": f"text {n}"} for n in range(12)])],
+        "plain text has none",
+    ),
     "one row": (lambda b: ["fit", b.rows(GOOD[0])], "one row is not enough"),
     "rows too long": (lambda b: ["fit", b.good, "--set", "data.max_length=8"], "8 tokens"),
     "typo in a flag": (lambda b: ["fit", b.good, "--modle", "thimble"], "--model"),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tailor.completers.fake import FakeCompleter
 from tailor.errors import ConfigError, DataError
-from tailor.evaluate import stats
-from tailor.evaluate.arms import few_shot, measure, plain, show, summarise, zero_shot
+from tailor.evaluate import arms, stats
+from tailor.evaluate.arms import few_shot, plain, show, summarise, zero_shot
 from tailor.metrics import macro_f1
 from tailor.records import (
+    ArmResult,
+    Completer,
     Completion,
     Example,
     Media,
@@ -37,6 +40,12 @@ def row(number: int, *, system: str = "", group: str | None = None) -> Example:
 
 
 ROWS = [row(number) for number in range(60)]
+
+
+def measure(
+    arm: str, completer: Completer, rows: Sequence[Example], *, sampling: Sampling, **rest: Any
+) -> tuple[ArmResult, list[Scored]]:
+    return arms.measure(arm, arms.written(completer, sampling), rows, **rest)
 
 
 class Shuffled:

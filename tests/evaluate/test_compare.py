@@ -104,3 +104,50 @@ def test_rows_that_differ_are_named() -> None:
         difference([*a, a[0]], a, "exact")
     with pytest.raises(DataError, match="no scored rows"):
         difference([], [], "exact")
+
+
+# ------------------------------------------------------------------------------------------------- over tokens
+
+
+def read(nats: Sequence[float], tokens: Sequence[int]) -> list[Scored]:
+    """Lines of answers that cost `nats` in all over so many tokens."""
+    return [
+        msgspec.structs.replace(line, weights={"answer-nll": count, "perplexity": count}, completion_tokens=count)
+        for line, count in zip(lines([total / count for total, count in zip(nats, tokens)]), tokens)
+    ]
+
+
+def test_means_over_tokens() -> None:
+    rng = np.random.default_rng(0)
+    tokens = rng.integers(1, 60, 120)
+    ours, theirs = rng.random(120) * tokens, (0.2 + rng.random(120)) * tokens
+    found = difference(read(ours, tokens), read(theirs, tokens), "answer-nll")
+    assert found.mean == pytest.approx((ours.sum() - theirs.sum()) / tokens.sum())
+    golden = scipy_stats.bootstrap(
+        (ours - theirs, tokens),
+        lambda gains, sizes, axis: gains.sum(axis=axis) / sizes.sum(axis=axis),
+        paired=True,
+        method="percentile",
+        random_state=0,
+    ).confidence_interval
+    assert found.ci == pytest.approx((golden.low, golden.high), abs=0.015)
+    assert found.ci[1] < 0 and found.p < 0.01
+
+
+def test_perplexity_is_compared_as_perplexity() -> None:
+    rng = np.random.default_rng(1)
+    tokens = rng.integers(1, 60, 60)
+    ours, theirs = rng.random(60) * tokens, (0.5 + rng.random(60)) * tokens
+
+    def perplexities(nats: np.ndarray) -> list[Scored]:
+        return [msgspec.structs.replace(line, score=float(np.exp(line.score))) for line in read(nats, tokens)]
+
+    found = difference(perplexities(ours), perplexities(theirs), "perplexity")
+    golden = np.exp(ours.sum() / tokens.sum()) - np.exp(theirs.sum() / tokens.sum())
+    assert found.mean == pytest.approx(golden)
+    assert found.ci[0] < golden < found.ci[1] < 0
+
+
+def test_other_tokens_cannot_be_compared() -> None:
+    with pytest.raises(DataError, match=r"different tokens.*\n.*bits-per-byte"):
+        difference(read([1.0] * 20, [4] * 20), read([1.0] * 20, [3] * 20), "answer-nll")

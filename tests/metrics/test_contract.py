@@ -8,7 +8,7 @@ import pytest
 
 from tailor import plugins
 from tailor.metrics import companions, json_schema
-from tailor.testing.metrics import MetricContract
+from tailor.testing.metrics import MetricContract, ReadingContract
 
 JSON = ('{"a": [1, {"b": "x"}], "c": null}', "[1, 2]")
 
@@ -74,8 +74,21 @@ class TestPreference(MetricContract):
     name = "preference"
 
 
+class TestAnswerNll(ReadingContract):
+    name = "answer-nll"
+
+
+class TestPerplexity(ReadingContract):
+    name = "perplexity"
+
+
+class TestBitsPerByte(ReadingContract):
+    name = "bits-per-byte"
+
+
 def test_no_metric_is_left_out():
-    assert {kept.name for kept in MetricContract.__subclasses__()} == set(plugins.names("metrics"))
+    kept = (*MetricContract.__subclasses__(), *ReadingContract.__subclasses__())
+    assert {contract.name for contract in kept} == set(plugins.names("metrics"))
 
 
 def test_companions_are_metrics():

@@ -14,7 +14,20 @@ import sacrebleu
 from rouge_score.rouge_scorer import RougeScorer
 
 from tailor.errors import ConfigError
-from tailor.metrics import _json, bleu, chrf, field_f1, json_exact, json_schema, json_valid, macro_f1, rouge_l
+from tailor.metrics import (
+    _json,
+    answer_nll,
+    bits_per_byte,
+    bleu,
+    chrf,
+    field_f1,
+    json_exact,
+    json_schema,
+    json_valid,
+    macro_f1,
+    perplexity,
+    rouge_l,
+)
 from tailor.metrics.base import clean, shown
 from tailor.metrics.number_match import last_number
 from tailor.records import Completion
@@ -71,6 +84,23 @@ def test_resampling_a_corpus_score_counts_each_row_once():
     for _ in range(20):
         chrf.aggregate(rows[::-1])
     assert time.process_time() - started < 10 * first
+
+
+# ----------------------------------------------------------------------------------------------------- likelihood
+
+
+def test_likelihood_of_the_wanted_answer_in_three_units():
+    given = Completion(text="über", ids=(5, 6, 7, 2), logprobs=(-1.0, -0.5, -2.5, 0.0))  # 4 nats, 4 tokens, 5 bytes
+    scores = [metric.score(example("über"), given) for metric in (answer_nll, perplexity, bits_per_byte)]
+    assert [score.value for score in scores] == pytest.approx([1.0, 2.718281828459045, 4 / 0.6931471805599453 / 5])
+    assert [score.weight for score in scores] == [4, 4, 5]
+    assert scores[0].detail == "4 tokens, 4.0 nats in all, 2.5 for the least likely one"
+
+
+def test_a_token_that_cannot_be_leaves_perplexity_finite():
+    given = Completion(text="x", ids=(1,), logprobs=(-5_000.0,))
+    assert perplexity.score(example("x"), given).value < 1e305
+    assert answer_nll.score(example("x"), given).value == 5_000
 
 
 # --------------------------------------------------------------------------------------------------------- labels

@@ -177,6 +177,15 @@ def test_early_stopping_on_a_task_metric_takes_the_highest(make_run: MakeRun) ->
     assert outcome.best_step == 6
 
 
+def test_early_stopping_takes_the_lowest_where_lower_is_better(make_run: MakeRun) -> None:
+    run = make_run()
+    values = iter([0.5, 0.1, 0.3, 0.4, 0.2, 0.9])
+    outcome = loop.train(run, look=lambda loaded, renderer: {"answer-nll": next(values)}, lower_is_better=True)
+    assert (outcome.best_step, outcome.judged_by) == (6, "answer-nll")
+    logged = [line["validation_answer-nll"] for line in run.lines("metrics.jsonl") if "validation_loss" in line]
+    assert logged[:2] == [0.5, 0.1]
+
+
 def test_a_full_disk_leaves_the_last_good_checkpoint(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
     import errno
 

@@ -85,7 +85,7 @@ def _tuned(
         why = "tuning does not help" if high <= 0 else f"tuning gains less than {worth}"
         return Verdict(
             decision=_decision(theirs.name),
-            sentence=f"Do not tune, {_advice(theirs.name)} instead: {why}. Tuned, {facts}.{_more_training(training)}",
+            sentence=f"Do not tune, {_advice(theirs)} instead: {why}. Tuned, {facts}.{_more_training(training)}",
             rows_needed=RowsNeeded(training=training),
         )
     held_out = held_out_needed(gain, ours.n, minimum_gain)
@@ -103,14 +103,10 @@ def _prompted(ours: ArmResult, theirs: ArmResult, gain: Difference, how: Scale) 
     facts = _facts(ours, theirs, gain, how)
     if low > 0 or high < 0:
         winner, loser = (ours, theirs) if low > 0 else (theirs, ours)
-        sentence = (
-            f"{_capital(_advice(winner.name))}: {ours.name}, {facts}{_cost(winner, loser)}. Tuning was not tried."
-        )
+        sentence = f"{_capital(_advice(winner))}: {ours.name}, {facts}{_cost(winner, loser)}. Tuning was not tried."
     else:
         winner = min((ours, theirs), key=_prompt_tokens)
-        sentence = (
-            f"{_capital(_advice(winner.name))}, the cheaper of two that cannot be told apart: {ours.name}, {facts}."
-        )
+        sentence = f"{_capital(_advice(winner))}, the cheaper of two that cannot be told apart: {ours.name}, {facts}."
         sentence += " Tuning was not tried."
     return Verdict(decision=_decision(winner.name), sentence=sentence, rows_needed=_NOTHING)
 
@@ -195,8 +191,11 @@ def _decision(arm: str) -> Decision:
     return _DECISIONS.get(arm, "prompt")
 
 
-def _advice(arm: str) -> str:
-    return {"zero-shot": "prompt", "few-shot": "prompt with examples", "retrieved": "retrieve"}.get(arm, f"use {arm}")
+def _advice(arm: ArmResult) -> str:
+    if not arm.prompt_tokens:  # plain text was read, so there is nothing to prompt
+        return "keep the base model"
+    known = {"zero-shot": "prompt", "few-shot": "prompt with examples", "retrieved": "retrieve"}
+    return known.get(arm.name, f"use {arm.name}")
 
 
 def _capital(text: str) -> str:

@@ -40,6 +40,9 @@ OverLength = Annotated[str | None, typer.Option("--over-length", help="refuse, d
 Instructions = Annotated[
     str | None, typer.Option("--instructions", help="System prompt of the prompted arms: text, @file or auto.")
 ]
+Metric = Annotated[
+    str | None, typer.Option("--metric", help="What answers are scored by: exact, rouge-l, answer-nll, ...; or auto.")
+]
 Assign = Annotated[list[str] | None, typer.Option("--set", help="Any setting of a recipe: --set optim.epochs=3")]
 Group = Annotated[
     str | None, typer.Option("--group", help="Key of the rows that says what they share: customer, document.")
@@ -66,6 +69,7 @@ SETTINGS = {
     "method": "method.type",
     "adapter": "adapter.type",
     "instructions": "eval.instructions",
+    "metric": "eval.metric",
     "out": "run.out",
     "seed": "run.seed",
     "device": "run.device",

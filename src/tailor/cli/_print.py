@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tailor.evaluate.scale import scale
 from tailor.run import Run, to_json
 
 COLOURS = {"tune": "green", "prompt": "cyan", "few-shot": "cyan", "retrieve": "cyan", "inconclusive": "yellow"}
@@ -51,7 +52,8 @@ def scored(result: dict[str, Any]) -> None:
         difference = result["difference"]
         low, high = difference["ci"]
         console.print(
-            f"{difference['arm']} minus {difference['against']}: {difference['mean']:+.3f} ({low:+.3f} to {high:+.3f})",
+            f"{difference['arm']} minus {difference['against']}: {difference['mean']:+.3f} ({low:+.3f} to {high:+.3f})"
+            f"{' (lower is better)' if scale(result['arms'][0]['metric']).lower_is_better else ''}",
             soft_wrap=True,
         )
     console.print(Text.assemble("scores  ", (result["evaluation"], "bold")), soft_wrap=True)
@@ -61,7 +63,8 @@ def _arms(arms: list[dict[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("arm")
     table.add_column(arms[0]["metric"], justify="right")
-    for name in ("95% interval", "rows", "tokens in", "tokens out", "seconds"):
+    how = scale(arms[0]["metric"])
+    for name in ("95% interval", "rows", "tokens in", "tokens read" if how.asks == "read" else "tokens out", "seconds"):
         table.add_column(name, justify="right")
     for arm in arms:
         low, high = arm["ci"]

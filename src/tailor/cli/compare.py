@@ -20,16 +20,20 @@ def command(
 
     from tailor import worker
     from tailor.cli._print import document
+    from tailor.evaluate.scale import scale
 
     difference = worker.compare(a, b, arm)
+    how = scale(worker.shared_metric(a, b, arm))
     if as_json:
         document(difference)
         return
     low, high = difference.ci
-    said = "better" if low > 0 else "worse" if high < 0 else "no difference that these rows can show"
+    higher, lower = ("worse", "better") if how.lower_is_better else ("better", "worse")
+    said = higher if low > 0 else lower if high < 0 else "no difference that these rows can show"
     Console(highlight=False).print(
         f"{difference.arm} minus {difference.against}: {difference.mean:+.4f} "
-        f"(95% interval {low:+.4f} to {high:+.4f}, p {_p(difference.p)}): {said}",
+        f"(95% interval {low:+.4f} to {high:+.4f}, p {_p(difference.p)}): {said}"
+        f"{f' ({how.metric}: lower is better)' if how.lower_is_better else ''}",
         soft_wrap=True,
         markup=False,
     )

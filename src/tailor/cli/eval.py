@@ -18,6 +18,7 @@ def command(
     arms: Annotated[
         list[str] | None, typer.Option("--arm", help="zero-shot, few-shot or tuned; may be given again.")
     ] = None,
+    metric: Annotated[str | None, typer.Option("--metric", help="Another metric than the run's own.")] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Score the arms of a finished run on new rows, with intervals and the paired difference."""
@@ -30,7 +31,7 @@ def command(
     from tailor.cli._screen import Screen
 
     with Screen() as screen:
-        result = worker.evaluate(run, data, arms=arms or (), screen=screen)
+        result = worker.evaluate(run, data, arms=arms or (), metric=metric, screen=screen)
     if as_json:
         document(result)
     else:

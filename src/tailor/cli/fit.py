@@ -17,6 +17,7 @@ def command(
     method: options.Method = None,
     adapter: options.Adapter = None,
     instructions: options.Instructions = None,
+    metric: options.Metric = None,
     recipe: options.Recipe = None,
     out: options.Out = None,
     seed: options.Seed = None,

@@ -34,6 +34,8 @@ from tailor.records import (
 )
 
 Builder = Callable[[Example], Request]
+Answers = Callable[[Sequence[tuple[Request, Example]]], Iterator[tuple[int, list[Completion]]]]
+"""(request, row) of each -> (index, completions) as they finish: written by a completer, or read."""
 
 
 # ------------------------------------------------------------------------------------------------------- requests
@@ -69,34 +71,40 @@ def few_shot(shots: Sequence[Example], instructions: str = "") -> Builder:
 # ------------------------------------------------------------------------------------------------------- measuring
 
 
+def written(completer: Completer, sampling: Sampling) -> Answers:
+    """Answers that a completer writes.
+
+    With `sampling.n` above 1 a row's score is the mean over its samples and `given`, which corpus metrics take, the
+    first of them.
+    """
+    return lambda rows: completer.complete([asked for asked, _ in rows], sampling)
+
+
 def measure(
     arm: str,
-    completer: Completer,
+    answers: Answers,
     examples: Sequence[Example],
     *,
     metric: str,
     request: Builder,
-    sampling: Sampling,
     others: Sequence[str] = (),
     sink: Callable[[Scored], None],
     done: Mapping[int, Scored] = {},
     progress: Progress = quiet,
 ) -> tuple[ArmResult, list[Scored]]:
-    """Run an arm over `examples` and score it by `metric` and the metrics `others`.
+    """Run an arm over `examples` and score what `answers` gives for them by `metric` and the metrics `others`.
 
     Each row's line goes to `sink` as it finishes, so that a killed evaluation goes on: rows in `done` (row -> line) are
-    taken from there and neither generated nor given to `sink` again. With `sampling.n` above 1 a row's score is the
-    mean over its samples and `given`, which corpus metrics take, the first of them. The result does not depend on the
-    order of finishing. Raises DataError where `done` holds lines of other rows, ConfigError where there is no such
-    metric.
+    taken from there and neither asked for nor given to `sink` again. The result does not depend on the order of
+    finishing. Raises DataError where `done` holds lines of other rows, ConfigError where there is no such metric.
     """
     belong(arm, examples, done)
     scorers = {name: plugins.load("metrics", name) for name in dict.fromkeys((metric, *others))}
     lines = dict(done)
     open_rows = [row for row in range(len(examples)) if row not in lines]
     progress(arm, len(lines), len(examples))
-    requests = [request(examples[row]) for row in open_rows]
-    for index, completions in completer.complete(requests, sampling) if requests else ():
+    asked = [(request(examples[row]), examples[row]) for row in open_rows]
+    for index, completions in answers(asked) if asked else ():
         row = open_rows[index]
         lines[row] = _scored(row, examples[row], completions, scorers, metric)
         sink(lines[row])
@@ -129,26 +137,30 @@ def summarise(arm: str, metric: str, lines: Sequence[Scored]) -> ArmResult:
 
 
 def _score(how: Scale, lines: Sequence[Scored]) -> tuple[float, Interval]:
-    groups = [line.group for line in lines]
-    aggregate = how.aggregate
-    if aggregate is None:
-        values = np.array([line.score for line in lines])
-        return float(values.mean()), score_interval(values, groups)
-    pairs = [(line.wanted, line.given) for line in lines]
-
-    def statistic(rows: NDArray[np.intp]) -> float:
-        return aggregate([pairs[row] for row in rows])
-
-    interval, _ = corpus_bootstrap(statistic, len(pairs), groups, paired=False)
-    return aggregate(pairs), interval
+    if how.aggregate is None:
+        return _mean(how, lines, np.array([line.score for line in lines]))
+    statistic = how.statistic(lines)
+    assert statistic is not None
+    interval, _ = corpus_bootstrap(statistic, len(lines), [line.group for line in lines], paired=False)
+    return statistic(np.arange(len(lines))), interval
 
 
 def _other(how: Scale, lines: Sequence[Scored]) -> tuple[float, Interval | None]:
     """(score, interval) of a metric shown beside; a corpus metric would have to be drawn again and goes without."""
     if how.aggregate is not None:
         return how.aggregate([(line.wanted, line.given) for line in lines]), None
-    values = np.array([line.others.get(how.metric, 0.0) for line in lines])
-    return float(values.mean()), score_interval(values, [line.group for line in lines])
+    return _mean(how, lines, np.array([line.others.get(how.metric, 0.0) for line in lines]))
+
+
+def _mean(how: Scale, lines: Sequence[Scored], values: NDArray[np.float64]) -> tuple[float, Interval]:
+    """(mean, interval); a geometric mean by way of the logarithms."""
+    weights, groups = how.weights(lines), [line.group for line in lines]
+    if how.kind == "geometric":
+        values = np.log(values)
+    mean, (low, high) = float(np.average(values, weights=weights)), score_interval(values, groups, weights)
+    if how.kind == "geometric":
+        return float(np.exp(mean)), (float(np.exp(low)), float(np.exp(high)))
+    return mean, (low, high)
 
 
 def _scored(
@@ -156,13 +168,14 @@ def _scored(
 ) -> Scored:
     scores = {name: [scorer.score(example, each) for each in completions] for name, scorer in scorers.items()}
     means = {name: float(np.mean([score.value for score in each])) for name, each in scores.items()}
+    weights = {name: each[0].weight for name, each in scores.items()}
     first = completions[0]
     return Scored(
         row=row,
         source=example.source,
         prompt=show(example.prompt),
-        wanted=example.answer,
-        given=first.text,
+        wanted=wanted(example),
+        given=first.text if scale(metric).asks == "write" else "",
         score=means[metric],
         detail=scores[metric][0].detail,
         group=example.group,
@@ -171,7 +184,13 @@ def _scored(
         completion_tokens=sum(len(each.ids) for each in completions),
         seconds=sum(each.seconds for each in completions),
         others={name: mean for name, mean in means.items() if name != metric},
+        weights={name: weight for name, weight in weights.items() if weight != 1},
     )
+
+
+def wanted(example: Example) -> str:
+    """What an arm should say: the answer, or all of a plain text."""
+    return example.text if example.kind == "text" else example.answer
 
 
 def show(messages: Sequence[Message]) -> str:
@@ -202,7 +221,7 @@ def belong(arm: str, examples: Sequence[Example], done: Mapping[int, Scored]) ->
     problems = [
         Problem(str(line.source), f"is the score of row {row} of other data")
         for row, line in sorted(done.items())
-        if row >= len(examples) or (line.source, line.wanted) != (examples[row].source, examples[row].answer)
+        if row >= len(examples) or (line.source, line.wanted) != (examples[row].source, wanted(examples[row]))
     ]
     if problems:
         raise DataError(

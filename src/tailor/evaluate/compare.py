@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tailor.errors import DataError, Problem
-from tailor.evaluate.scale import Scale, scale
+from tailor.evaluate.scale import scale
 from tailor.evaluate.stats import corpus_bootstrap, difference_interval
 from tailor.records import Difference, Scored
 
@@ -19,32 +19,36 @@ def difference(
     """Scores of `a` less scores of `b`, in the metric's own direction, whatever the order of the lines.
 
     Yes/no scores: Bonett-Price interval and mid-p McNemar. Graded scores: paired bootstrap. Corpus metrics: drawn rows,
-    recomputed. Rows that share a group are counted as one unit. Raises DataError unless both hold the same rows.
+    recomputed. Rows that share a group are counted as one unit. Raises DataError unless both hold the same rows, and
+    where a mean is one over tokens, the same number of them.
     """
     left, right = sorted(a, key=_place), sorted(b, key=_place)
     _same_rows(left, right, arm, against)
     how = scale(metric)
     groups = [line.group for line in left]
-    if how.kind == "corpus":
-        mean, (interval, p) = _corpus(how, left, right, groups)
+    weights = how.weights(left)
+    if (weights != how.weights(right)).any():
+        raise DataError(
+            f"{arm} and {against} cut the same text into different tokens, so {metric} compares two different things",
+            fix="score both by eval.metric = 'bits-per-byte', which does not depend on the tokenizer",
+        )
+    ours, theirs = how.statistic(left), how.statistic(right)
+    if ours is not None and theirs is not None:
+        mean, (interval, p) = _redrawn(ours, theirs, groups)
     else:
         differences = np.array([one.score - other.score for one, other in zip(left, right)])
-        mean = float(differences.mean())
-        interval, p = difference_interval(differences, groups)
+        mean = float(np.average(differences, weights=weights))
+        interval, p = difference_interval(differences, groups, weights)
     return Difference(arm=arm, against=against, mean=mean, ci=interval, p=p)
 
 
-def _corpus(
-    how: Scale, left: list[Scored], right: list[Scored], groups: list[str | None]
+def _redrawn(
+    ours: Callable[[NDArray[np.intp]], float], theirs: Callable[[NDArray[np.intp]], float], groups: list[str | None]
 ) -> tuple[float, tuple[tuple[float, float], float]]:
-    assert how.aggregate is not None
-    aggregate = how.aggregate
-    ours, theirs = ([(line.wanted, line.given) for line in side] for side in (left, right))
-
     def statistic(rows: NDArray[np.intp]) -> float:
-        return aggregate([ours[row] for row in rows]) - aggregate([theirs[row] for row in rows])
+        return ours(rows) - theirs(rows)
 
-    return statistic(np.arange(len(ours))), corpus_bootstrap(statistic, len(ours), groups, paired=True)
+    return statistic(np.arange(len(groups))), corpus_bootstrap(statistic, len(groups), groups, paired=True)
 
 
 def _place(line: Scored) -> int:

@@ -6,7 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tailor import plugins
+from tailor.metrics.base import Aggregate, Asks
+from tailor.records import Scored
 
 _RIGHT = dict.fromkeys(("exact", "exact-normalised", "json-exact", "number-match"), "right") | {
     "preference": "ranked right"
@@ -23,9 +28,11 @@ class Scale:
     """A metric without its scoring. `aggregate` is set for corpus metrics alone: pairs (wanted, given) -> score."""
 
     metric: str
-    kind: Literal["proportion", "mean", "corpus"]
+    kind: Aggregate
     lower_is_better: bool = False
     aggregate: Callable[[Pairs], float] | None = None
+    asks: Asks = "write"
+    counts: str = ""  # what a score counts, such as nats a token
 
     @property
     def sign(self) -> int:
@@ -34,6 +41,8 @@ class Scale:
 
     def name(self, score: float) -> str:
         """A score with what it is a score of: `91.2% right`, `97.0% by json-valid`, `rouge-l 0.431`."""
+        if self.counts:
+            return f"{self.show(score)} {self.counts}"
         if self.kind != "proportion":
             return f"{self.metric} {self.show(score)}"
         return f"{self.show(score)} {_RIGHT.get(self.metric, f'by {self.metric}')}"
@@ -49,7 +58,21 @@ class Scale:
     @property
     def unit(self) -> str:
         """What a difference is counted in, with a leading space."""
-        return " points" if self.kind == "proportion" else ""
+        return " points" if self.kind == "proportion" else f" {self.counts}" if self.counts else ""
+
+    def weights(self, lines: Sequence[Scored]) -> NDArray[np.float64]:
+        """How much each line counts in the mean: 1, or its tokens or bytes."""
+        return np.array([line.weights.get(self.metric, 1.0) for line in lines])
+
+    def statistic(self, lines: Sequence[Scored]) -> Callable[[NDArray[np.intp]], float] | None:
+        """Score of the lines with these numbers, some of them repeated; None for a mean, which is drawn as such."""
+        if self.kind == "geometric":
+            logs, weights = np.log([line.score for line in lines]), self.weights(lines)
+            return lambda rows: float(np.exp(np.average(logs[rows], weights=weights[rows])))
+        if self.aggregate is None:
+            return None
+        aggregate, pairs = self.aggregate, [(line.wanted, line.given) for line in lines]
+        return lambda rows: aggregate([pairs[row] for row in rows])
 
 
 def scale(metric: str) -> Scale:
@@ -62,4 +85,6 @@ def scale(metric: str) -> Scale:
         kind=module.AGGREGATE,
         lower_is_better=getattr(module, "LOWER_IS_BETTER", False),
         aggregate=module.aggregate if module.AGGREGATE == "corpus" else None,
+        asks=getattr(module, "ASKS", "write"),
+        counts=getattr(module, "UNIT", ""),
     )

@@ -68,13 +68,17 @@ def mcnemar_midp(gains: int, losses: int) -> float:
 # -------------------------------------------------------------------------------------------------------- groups
 
 
-def units(values: ArrayLike, groups: Groups = None) -> tuple[Floats, Floats]:
-    """(sum, number of rows) of each unit: of a group, or of a row that has none."""
+def units(values: ArrayLike, groups: Groups = None, weights: ArrayLike | None = None) -> tuple[Floats, Floats]:
+    """(sum, number of rows) of each unit: of a group, or of a row that has none.
+
+    With `weights` a row counts as so many, so that the mean is one over tokens where those are its tokens.
+    """
     rows = np.asarray(values, dtype=np.float64)
+    counts = np.ones_like(rows) if weights is None else np.asarray(weights, dtype=np.float64)
     if groups is None or all(group is None for group in groups):
-        return rows, np.ones_like(rows)
+        return rows * counts, counts
     index = unit_index(groups)
-    return np.bincount(index, rows).astype(np.float64), np.bincount(index).astype(np.float64)
+    return np.bincount(index, rows * counts).astype(np.float64), np.bincount(index, counts).astype(np.float64)
 
 
 def unit_index(groups: Sequence[str | None]) -> NDArray[np.intp]:
@@ -109,8 +113,10 @@ def quantile(count: int) -> float:
 # ----------------------------------------------------------------------------------------------- score intervals
 
 
-def score_interval(values: ArrayLike, groups: Groups = None, *, seed: int = 0) -> Interval:
-    """Interval of the mean of scores: Wilson's where all are 0 or 1, else bootstrapped.
+def score_interval(
+    values: ArrayLike, groups: Groups = None, weights: ArrayLike | None = None, *, seed: int = 0
+) -> Interval:
+    """Interval of the mean of scores: Wilson's where all are 0 or 1 and count alike, else bootstrapped.
 
     With groups, Wilson's takes the effective number of rows and the t quantile of the groups (Korn and Graubard 1998).
     """
@@ -118,15 +124,17 @@ def score_interval(values: ArrayLike, groups: Groups = None, *, seed: int = 0) -
     count = len(units(rows, groups)[0])
     if count < MIN_UNITS:
         return whole_range(rows)
-    if is_binary(rows):
+    if is_binary(rows) and _alike(weights):
         if count == len(rows):
             return wilson(float(rows.sum()), len(rows))
         effective = len(rows) / design_effect(rows, groups)
         return wilson(float(rows.mean()) * effective, effective, z=quantile(count))
-    return bootstrap(rows, groups, seed=seed)
+    return bootstrap(rows, groups, weights, seed=seed)
 
 
-def difference_interval(differences: ArrayLike, groups: Groups = None, *, seed: int = 0) -> tuple[Interval, float]:
+def difference_interval(
+    differences: ArrayLike, groups: Groups = None, weights: ArrayLike | None = None, *, seed: int = 0
+) -> tuple[Interval, float]:
     """Interval and p of the mean of paired differences, as `score_interval`.
 
     Bonett-Price and mid-p where all differences are -1, 0 or 1, else bootstrapped. With groups, Bonett-Price takes the
@@ -135,8 +143,8 @@ def difference_interval(differences: ArrayLike, groups: Groups = None, *, seed: 
     """
     rows = np.asarray(differences, dtype=np.float64)
     count = len(units(rows, groups)[0])
-    if not np.isin(rows, (-1.0, 0.0, 1.0)).all():
-        interval, p = paired_bootstrap(rows, groups, seed=seed)
+    if not np.isin(rows, (-1.0, 0.0, 1.0)).all() or not _alike(weights):
+        interval, p = paired_bootstrap(rows, groups, weights, seed=seed)
     else:
         gains, losses = int((rows == 1).sum()), int((rows == -1).sum())
         if count == len(rows):
@@ -151,6 +159,11 @@ def difference_interval(differences: ArrayLike, groups: Groups = None, *, seed: 
         span = whole_range(np.abs(rows))[1]
         interval = (-span, span)
     return interval, p
+
+
+def _alike(weights: ArrayLike | None) -> bool:
+    """Whether every row counts as one."""
+    return weights is None or bool((np.asarray(weights) == 1).all())
 
 
 def is_binary(values: Floats) -> bool:
@@ -172,9 +185,16 @@ def claims_nothing(interval: Interval) -> bool:
 # ------------------------------------------------------------------------------------------------------ bootstrap
 
 
-def bootstrap(values: ArrayLike, groups: Groups = None, *, seed: int = 0, resamples: int = RESAMPLES) -> Interval:
+def bootstrap(
+    values: ArrayLike,
+    groups: Groups = None,
+    weights: ArrayLike | None = None,
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Interval:
     """BCa interval (Efron 1987) of the mean, widened for few units; groups are drawn whole."""
-    sums, sizes = units(values, groups)
+    sums, sizes = units(values, groups, weights)
     mean = float(sums.sum() / sizes.sum())
     if np.ptp(sums / sizes) == 0:
         return _flat(mean, len(sums))
@@ -186,14 +206,19 @@ def bootstrap(values: ArrayLike, groups: Groups = None, *, seed: int = 0, resamp
 
 
 def paired_bootstrap(
-    differences: ArrayLike, groups: Groups = None, *, seed: int = 0, resamples: int = RESAMPLES
+    differences: ArrayLike,
+    groups: Groups = None,
+    weights: ArrayLike | None = None,
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
 ) -> tuple[Interval, float]:
     """Interval and p of the mean of paired differences; groups are drawn whole.
 
     One gain and one loss of the root mean square of the units that differ are added (see the head of this file); p is
     the level at which the interval would just hold zero.
     """
-    sums, sizes = units(differences, groups)
+    sums, sizes = units(differences, groups, weights)
     means = sums / sizes
     if not means.any():
         low, high = bonett_price(0, 0, len(sums))

@@ -1,24 +1,35 @@
 """What all metrics share. A metric is a file with
 
     DESCRIPTION            one line for the table of metrics
-    AGGREGATE              how scores become one number: "proportion" (each 0 or 1), "mean", or "corpus"
+    AGGREGATE              how scores become one number: "proportion" (each 0 or 1), "mean", "geometric" or "corpus"
     score(example, completion) -> Score      between 0 (worst) and 1 (as wanted)
     aggregate(pairs) -> float                corpus metrics only: (wanted, given) of all rows -> one number in 0..1
     SAMPLES                (wanted, given, score) that the contract suite checks
 
+and, only where it needs them,
+
+    BESIDE                 names of metrics that are shown beside it
+    ASKS                   what an arm is asked to do: "write" an answer (where not given), "rank" a pair's two answers,
+                           or "read" the wanted answer: the Completion is then that answer with its log-probs
+    LOWER_IS_BETTER        True: a lower score is the better one
+    UNIT                   what its scores count, such as "nats a token"; its name stands there where not given
+
 What a model says is untrusted: a score is given for it whatever it holds, in time that its length bounds. Texts are
-compared without the blanks around them. A refused completion scores 0, also where nothing was wanted.
+compared without the blanks around them. A refused completion scores 0, also where nothing was wanted. Metrics that read
+have no upper end; their mean is one over tokens or bytes (`Score.weight`), as perplexity is defined.
 """
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Sequence
 from typing import Literal
 
 from tailor.records import Completion, Score
 
-Aggregate = Literal["proportion", "mean", "corpus"]
+Aggregate = Literal["proportion", "mean", "geometric", "corpus"]
+Asks = Literal["write", "rank", "read"]
 Pairs = Sequence[tuple[str, str]]
 Samples = tuple[tuple[str, str, float], ...]
 REFUSED = "refused: the prompt is empty or fills the model's context"
@@ -29,6 +40,21 @@ def scored(metric: str, completion: Completion, value: float, detail: str = "") 
     if completion.finish_reason == "refused":
         return Score(metric=metric, value=0.0, detail=REFUSED)
     return Score(metric=metric, value=float(value), detail="" if value == 1 else detail)
+
+
+def read(metric: str, completion: Completion, value: float, weight: float) -> Score:
+    """The score of an answer that was read; it counts by `weight`, its tokens or bytes."""
+    nats = -sum(completion.logprobs)
+    least = -min(completion.logprobs, default=0.0)
+    detail = f"{len(completion.logprobs):,} tokens, {nats:.1f} nats in all, {least:.1f} for the least likely one"
+    if completion.finish_reason == "refused":
+        detail = f"{REFUSED}, so each token counts as a guess among all that there are"
+    return Score(metric=metric, value=value, detail=detail, weight=weight)
+
+
+def nats_a_token(completion: Completion) -> float:
+    """Negative log-likelihood of the tokens of an answer that was read, their mean; 0 of no token."""
+    return -math.fsum(completion.logprobs) / max(len(completion.logprobs), 1)
 
 
 def compared(wanted: str, given: str) -> str:

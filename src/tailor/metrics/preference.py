@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from tailor.metrics.base import Aggregate, Samples, scored
+from tailor.metrics.base import Aggregate, Asks, Samples, scored
 from tailor.records import Completion, Example, Score
 
 DESCRIPTION = "of a pair's two answers the chosen one is the likelier, a token"
 AGGREGATE: Aggregate = "proportion"
+ASKS: Asks = "rank"
 SAMPLES: Samples = (("yes, of course", "yes, of course", 1.0), ("yes, of course", "no", 0.0))
 
 

@@ -25,7 +25,7 @@ class TooLong(Exception):
 def split(example: Example, datums: Sequence[Datum], make: Make, limit: int) -> list[Datum]:
     """Datums of at most `limit` tokens with the same trained tokens. Raises TooLong."""
     if example.kind == "text":
-        return [window for datum in datums for window in _windows(datum, limit)]
+        return [window for datum in datums for window in windows(datum, limit)]
     if example.kind != "chat":
         raise TooLong(f"a row of kind {example.kind} cannot be split")
     system, rounds = _rounds(example.messages)
@@ -142,7 +142,7 @@ def _keep_end(message: Message, size: int) -> Message:
     return msgspec.structs.replace(message, parts=tuple(reversed(parts)))
 
 
-def _windows(datum: Datum, limit: int) -> Iterator[Datum]:
+def windows(datum: Datum, limit: int) -> Iterator[Datum]:
     """Pieces that overlap by one token, which the next piece needs to predict its first: nothing is lost or doubled."""
     step = limit - 1
     for start in range(0, max(len(datum) - 1, 1), step):

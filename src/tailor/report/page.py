@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -123,8 +124,11 @@ def _arms_figure(facts: Facts) -> Figure | None:
     if not facts.arms:
         return None
     rows = [_arm_row(arm, facts) for arm in facts.arms]
-    axis = f"{facts.arms[0].metric}{', per cent' if facts.units.percent else ''}"
+    counts = "per cent" if facts.units.percent else facts.units.counts
+    axis = ", ".join(filter(None, [facts.arms[0].metric, counts]))
     limits = (0.0, facts.units.scale) if all(0 <= arm.score <= 1 for arm in facts.arms) else None
+    if facts.units.sign < 0:
+        limits = (0.0, math.inf)
     title = "Score of each arm with its 95% interval"
     return _figure(lambda width: charts.intervals("arms", rows, width=width, title=title, axis=axis, limits=limits))
 
@@ -150,7 +154,8 @@ def _difference_figure(facts: Facts) -> Figure | None:
     low, high = difference.ci
     spoken = f"{write(difference.mean)} [{write(low)}, {write(high)}]"
     row = charts.Interval("difference", scale * difference.mean, (scale * low, scale * high), spoken, "tuned")
-    axis = f"{difference.arm} minus {difference.against}{', points' if facts.units.percent else ''}"
+    counts = "points" if facts.units.percent else facts.units.counts
+    axis = ", ".join(filter(None, [f"{difference.arm} minus {difference.against}", counts]))
     title = "The paired difference with its 95% interval"
     return _figure(lambda width: charts.intervals("gain", [row], width=width, title=title, axis=axis, rules=rules))
 

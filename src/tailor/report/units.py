@@ -11,10 +11,20 @@ from tailor.report.text import number, signed
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """`scale` is what a score is multiplied by to be shown; `sign` is -1 where a lower score is better."""
+    """`scale` is what a score is multiplied by to be shown; `sign` is -1 where a lower score is better.
+
+    `written` is False where arms only read the wanted answers. `counts` is what a score counts, such
+    as nats a token.
+    """
 
     percent: bool = False
     sign: int = 1
+    written: bool = True
+    counts: str = ""
+
+    def best(self, value: float) -> bool:
+        """Whether no score could be better."""
+        return value >= 1 if self.sign > 0 else value <= 0
 
     @property
     def scale(self) -> float:
@@ -46,4 +56,9 @@ def units(metric: str) -> Units:
         module = plugins.load("metrics", metric)
     except ConfigError:
         return Units()
-    return Units(module.AGGREGATE == "proportion", -1 if getattr(module, "LOWER_IS_BETTER", False) else 1)
+    return Units(
+        percent=module.AGGREGATE == "proportion",
+        sign=-1 if getattr(module, "LOWER_IS_BETTER", False) else 1,
+        written=getattr(module, "ASKS", "write") != "read",
+        counts=getattr(module, "UNIT", ""),
+    )

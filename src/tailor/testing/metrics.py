@@ -2,6 +2,8 @@
 
 class TestMine(MetricContract):
     name = "mine"
+
+One that reads (`ASKS = "read"`) inherits ReadingContract instead.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import pytest
 
 from tailor import plugins
 from tailor.metrics.base import Aggregate
-from tailor.records import Completion, Example, Source, message
+from tailor.records import Completion, Example, Score, Source, message
 
 HOSTILE = {
     "nothing": "",
@@ -116,3 +118,43 @@ class MetricContract:
         mixed = [*pairs, (self.wanted[0], "?"), ("\ud800", "\udfff")]
         assert 0 < self.metric.aggregate(mixed) < 1
         assert self.metric.aggregate(mixed) == pytest.approx(self.metric.aggregate(mixed[::-1]))
+
+
+class ReadingContract:
+    """For metrics of the likelihood that an arm gives to the wanted answer."""
+
+    name: ClassVar[str]
+
+    @property
+    def metric(self) -> ModuleType | Any:
+        """The module."""
+        return plugins.load("metrics", self.name)
+
+    def read(self, *logprobs: float, wanted: str = "The cat sat.") -> Score:
+        """The checked score of an answer whose tokens have these log-probs."""
+        given = Completion(text=wanted, ids=tuple(range(len(logprobs))), logprobs=logprobs)
+        score: Score = self.metric.score(example(wanted), given)
+        assert score.metric == self.name
+        assert math.isfinite(score.value) and score.value >= 0
+        assert score.weight > 0 and score.detail
+        return score
+
+    def test_it_says_what_it_is(self) -> None:
+        assert self.metric.AGGREGATE in ("mean", "geometric")
+        assert self.metric.ASKS == "read" and self.metric.LOWER_IS_BETTER is True
+        assert self.metric.DESCRIPTION and "\n" not in self.metric.DESCRIPTION
+
+    def test_the_likelier_answer_has_the_lower_score(self) -> None:
+        scores = [self.read(-each, -2 * each).value for each in (0.0, 0.1, 2.0, 30.0, 2_000.0)]
+        assert scores == sorted(scores) and scores[0] < scores[2] < scores[3]
+
+    def test_what_counts_is_the_sum(self) -> None:
+        assert self.read(-1.0, -3.0).value == pytest.approx(self.read(-2.0, -2.0).value)
+        assert self.read(-1.0, -3.0).weight == self.read(-2.0, -2.0).weight
+
+    def test_an_empty_answer_is_scored(self) -> None:
+        assert self.read(-0.5, wanted="").value > self.read(-0.1, wanted="").value
+
+    def test_a_refused_one_says_so(self) -> None:
+        refused = Completion(text="x", ids=(1,), logprobs=(-8.3,), finish_reason="refused")
+        assert "refused" in self.metric.score(example("x"), refused).detail

@@ -33,7 +33,7 @@ from tailor.weights.save import restore, save
 
 T = TypeVar("T")
 Look = Callable[[Loaded, render.Renderer], dict[str, float]]
-"""Measures one task metric of the live model on the validation rows, higher being better; the worker hands it in."""
+"""Measures one task metric of the live model on the validation rows; the worker hands it in, and `lower_is_better`."""
 
 
 def train(
@@ -41,6 +41,7 @@ def train(
     *,
     loaded: Loaded | None = None,
     look: Look | None = None,
+    lower_is_better: bool = False,
     say: Callable[[str], None] = lambda text: None,
     tick: Callable[[Tick], None] = lambda tick: None,
     progress: Progress = quiet,
@@ -64,7 +65,7 @@ def train(
     torch.manual_seed(config.run.seed)
     state = checkpoint.resume(run, parameters, optimizer, say)
     step = Step(run, loaded, parameters, state.token_budget, share=share, max_grad_norm=plan.max_grad_norm)
-    watch = Watch(run, plan, state, judged=bool(source.validation))
+    watch = Watch(run, plan, state, judged=bool(source.validation), lower_is_better=lower_is_better)
     judges = [datum for group in source.validation for datum in group]
     judge = partial(step.validate, progress=progress)
     keep = partial(checkpoint.save, run, state, parameters, optimizer, config.train.keep_last)

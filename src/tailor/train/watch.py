@@ -60,11 +60,12 @@ class Outcome:
 class Watch:
     """Keeps the log of a run and knows which step was the best."""
 
-    def __init__(self, run: Run, plan: Plan, state: State, *, judged: bool) -> None:
+    def __init__(self, run: Run, plan: Plan, state: State, *, judged: bool, lower_is_better: bool = False) -> None:
         self.run = run
         self.config = run.config.train
         self.plan = plan
         self.state = state
+        self.sign = 1 if lower_is_better else -1  # a metric's value by this is lower for the better of two steps
         self.judged = judged  # there are validation rows to judge steps by; else the last step is the best
         self.first_step = state.step
         self.started = self.last = self.saved = time.perf_counter()
@@ -125,13 +126,15 @@ class Watch:
     def validated(self, loss: float, metrics: Mapping[str, float], beside: Mapping[str, float]) -> bool:
         """Records a look at the validation rows; True where none was better so far.
 
-        Judged by the one metric in `metrics` (higher is better) where there is one, else by the loss; what stands
-        `beside` the loss is only recorded.
+        Judged by the one metric in `metrics` where there is one, else by the loss; what stands `beside` the loss is
+        only recorded.
         """
         self.validation_loss = loss
         named = {f"validation_{name}": value for name, value in {**beside, **metrics}.items()}
         self.run.append("metrics.jsonl", {**self._position(), "validation_loss": loss, **named})
-        self.state.judged_by, value = next(((name, -score) for name, score in metrics.items()), ("loss", loss))
+        self.state.judged_by, value = next(
+            ((name, self.sign * score) for name, score in metrics.items()), ("loss", loss)
+        )
         better = self.state.best_value is None or value <= self.state.best_value  # of equals the one trained longer
         if better:
             self.state.best_value, self.state.best_step, self.state.without_better = value, self.state.step, 0

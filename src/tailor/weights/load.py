@@ -62,6 +62,11 @@ class Loaded:
         """Whether `attach` has made it trainable."""
         return bool(self.adapter)
 
+    @property
+    def vocabulary(self) -> int:
+        """Number of tokens that it knows: rows of its embedding."""
+        return int(self.model.get_input_embeddings().weight.shape[0])  # type: ignore[operator]
+
     def trainable(self) -> dict[str, nn.Parameter]:
         """Name -> parameter that is trained, in the model's own order. Always fp32, so that no small update is lost."""
         return {name: value for name, value in self.model.named_parameters() if value.requires_grad}

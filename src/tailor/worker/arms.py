@@ -19,6 +19,7 @@ from tailor.run import Run
 from tailor.train.loop import train, tuned
 from tailor.weights.load import Loaded, load
 from tailor.worker.ranking import ranks
+from tailor.worker.reading import reads
 from tailor.worker.rows import Choices
 from tailor.worker.screen import Screen
 
@@ -63,10 +64,12 @@ class Bench:
         if self.run.has("train.json"):
             return
         self.run.state("training")
+        judge = judged_by(self.config, self.choices)
         train(
             self.run,
             loaded=self.loaded,
-            look=self._look(),
+            look=self._look(judge),
+            lower_is_better=judge != "loss" and scale(judge).lower_is_better,
             say=self.screen.say,
             tick=self.screen.tick,
             progress=self.screen.progress,
@@ -105,7 +108,8 @@ class Bench:
     def measure(self, arm: str, rows: str, ask: Ask, model: Callable[[], Loaded]) -> ArmResult:
         """Runs an arm over the rows it has no score for yet and writes its result."""
         self.run.state("evaluating", arm=arm, rows=rows)
-        result = (self._rank if self.choices.metric == preference.METRIC else self._answer)(arm, rows, ask, model())
+        how = {"write": self._answer, "read": self._answer, "rank": self._rank}[scale(self.choices.metric).asks]
+        result = how(arm, rows, ask, model())
         self.run.write(result_file(arm, rows), result)
         if rows == "test":
             low, high = result.ci
@@ -116,21 +120,20 @@ class Bench:
         return result
 
     def _answer(self, arm: str, rows: str, ask: Ask, loaded: Loaded) -> ArmResult:
-        """The arm's own answers, scored by the run's metric."""
+        """The arm's own answers, or how it reads the wanted ones, scored by the run's metric."""
         metric, others = self.choices.metric, self.choices.others
-        return self._write(scores_file(arm, rows), arm, rows, ask, loaded, metric, others)[0]
+        return self._collect(scores_file(arm, rows), arm, rows, ask, loaded, metric, others)[0]
 
-    def _write(
+    def _collect(
         self, file: str, arm: str, rows: str, ask: Ask, loaded: Loaded, metric: str, others: Sequence[str]
     ) -> tuple[ArmResult, list[Scored]]:
-        """Generates and scores what has no line in `file` yet."""
+        """Asks for and scores what has no line in `file` yet."""
         return ways.measure(
             arm,
-            LocalCompleter(loaded, self.renderer),
+            self._answers(metric, loaded, self.renderer),
             list(self.run.lines(f"data/{rows}.jsonl", Example)),
             metric=metric,
             request=ask,
-            sampling=Sampling(max_tokens=self.choices.max_tokens, seed=self.config.run.seed),
             others=others,
             sink=lambda scored: self.run.append(file, scored),
             done=self._scored(file),
@@ -142,7 +145,7 @@ class Bench:
         written: dict[int, Scored] = {}
         metric, *others = self.choices.others or ("",)
         if metric and rows == "test":
-            _, lines = self._write(written_file(arm), arm, rows, ask, loaded, metric, others)
+            _, lines = self._collect(written_file(arm), arm, rows, ask, loaded, metric, others)
             written = {line.row: line for line in lines}
         file = scores_file(arm, rows)
         result, _ = preference.measure(
@@ -158,17 +161,22 @@ class Bench:
         )
         return result
 
+    def _answers(self, metric: str, loaded: Loaded, renderer: render.Renderer) -> ways.Answers:
+        """What `metric` scores: answers that `loaded` writes, or the wanted ones as it reads them."""
+        if scale(metric).asks == "read":
+            return reads(loaded, renderer, self.config)
+        sampling = Sampling(max_tokens=self.choices.max_tokens, seed=self.config.run.seed)
+        return ways.written(LocalCompleter(loaded, renderer), sampling)
+
     def _scored(self, file: str) -> dict[int, Scored]:
         """The lines that an earlier start wrote."""
         self.run.mend(file)
         return {scored.row: scored for scored in self.run.lines(file, Scored)}
 
-    def _look(self) -> Callable[[Loaded, render.Renderer], dict[str, float]] | None:
+    def _look(self, metric: str) -> Callable[[Loaded, render.Renderer], dict[str, float]] | None:
         """Measures the metric that steps are judged by on the validation rows; None where that is the loss."""
-        metric = judged_by(self.config, self.choices)
         if metric == "loss":
             return None
-        sign = scale(metric).sign
         examples = list(self.run.lines("data/validation.jsonl", Example))
 
         def ranked(loaded: Loaded, renderer: render.Renderer) -> dict[str, float]:
@@ -179,17 +187,16 @@ class Bench:
         def look(loaded: Loaded, renderer: render.Renderer) -> dict[str, float]:
             result, _ = ways.measure(
                 "validation",
-                LocalCompleter(loaded, renderer),
+                self._answers(metric, loaded, renderer),
                 examples,
                 metric=metric,
                 request=ways.plain,
-                sampling=Sampling(max_tokens=self.choices.max_tokens),
                 sink=lambda scored: None,
                 progress=self.screen.progress,
             )
-            return {metric: sign * result.score}
+            return {metric: result.score}
 
-        return ranked if metric == preference.METRIC else look
+        return ranked if scale(metric).asks == "rank" else look
 
 
 def _with_interval(result: ArmResult, name: str) -> str:
@@ -201,9 +208,9 @@ def judged_by(config: RunConfig, choices: Choices) -> str:
     """What steps are judged by: `loss`, or the metric that is measured on the validation rows."""
     metric = config.train.early_stop
     if metric == "auto":
-        short = 0 < choices.max_tokens <= SHORT_ANSWER and choices.metric != preference.METRIC
+        short = 0 < choices.max_tokens <= SHORT_ANSWER and choices.metric and scale(choices.metric).asks == "write"
         metric = choices.metric if short else "loss"
-    return metric or "loss"
+    return metric
 
 
 def gather(run: Run, folds: Sequence[Run], metric: str) -> None:

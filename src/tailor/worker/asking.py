@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from tailor import render
 from tailor.completers.local import LocalCompleter
 from tailor.errors import DataError, RunError
+from tailor.evaluate.arms import wanted
 from tailor.evaluate.compare import difference
 from tailor.records import ArmResult, Completer, Difference, Ledger, Scored
 from tailor.run import Run
@@ -29,11 +32,16 @@ def completers(path: str | Path) -> tuple[Completer, Completer]:
 
 
 def evaluate(
-    path: str | Path, data: Sequence[str], *, arms: Sequence[str] = (), screen: Screen | None = None
+    path: str | Path,
+    data: Sequence[str],
+    *,
+    arms: Sequence[str] = (),
+    metric: str | None = None,
+    screen: Screen | None = None,
 ) -> dict[str, Any]:
     """Scores arms of a finished run on new rows, into `evaluations/N/` of its folder; the document of `--json`.
 
-    Raises DataError where the rows have no answers to compare with.
+    `metric` is another one than the run's own. Raises DataError where the rows have no answers to compare with.
     """
     screen = screen or Silent()
     run = Run.finished(path)
@@ -41,15 +49,17 @@ def evaluate(
     ledger = Ledger()
     notes: list[str] = []
     rows = read(data, "rows", config, ledger, notes, screen, grouped=False)
-    if not all(example.answer for example in rows):
-        where = next(example.source for example in rows if not example.answer)
+    if not all(wanted(example) for example in rows):
+        where = next(example.source for example in rows if not wanted(example))
         raise DataError("this row has no answer to score against", where=str(where))
     for note in notes:
         screen.say(note)
     renderer = render.load(locate(config.model.name, config.model.revision), thinking=config.model.thinking)
     choices = run.read_as("choices.json", Choices)
-    if not choices.metric:
-        choices = choose(config, rows, renderer, notes)
+    if metric or not choices.metric:
+        asked = config.eval.model_copy(update={"metric": metric} if metric else {})
+        other = choose(config.model_copy(update={"eval": asked}), rows, renderer, [])
+        choices = msgspec.structs.replace(choices, metric=other.metric, others=other.others) if metric else other
 
     number = 1 + sum(1 for _ in (run.path / "evaluations").glob("*"))
     out = config.run.model_copy(update={"out": str(run.path / "evaluations" / str(number))})
@@ -77,9 +87,19 @@ def evaluate(
 
 
 def compare(a: str | Path, b: str | Path, arm: str = "tuned") -> Difference:
-    """The paired difference of one arm of two runs on the same held-out rows, `a - b`.
+    """The paired difference of one arm of two runs on the same held-out rows, `a - b`, in their metric's direction.
 
     Raises RunError where a run has no such scores, DataError where the rows are not the same.
+    """
+    runs = [Run.open(path) for path in (a, b)]
+    left, right = (list(run.lines(scores_file(arm, "test"), Scored)) for run in runs)
+    return difference(left, right, shared_metric(a, b, arm), arm=str(runs[0].path), against=str(runs[1].path))
+
+
+def shared_metric(a: str | Path, b: str | Path, arm: str = "tuned") -> str:
+    """The metric that both runs score an arm by.
+
+    Raises RunError where a run has no such scores, DataError where they are of two metrics.
     """
     runs = [Run.open(path) for path in (a, b)]
     for run in runs:
@@ -88,5 +108,4 @@ def compare(a: str | Path, b: str | Path, arm: str = "tuned") -> Difference:
     metrics = {run.read_as(result_file(arm, "test"), ArmResult).metric for run in runs}
     if len(metrics) > 1:
         raise DataError(f"the runs are scored by different metrics: {' and '.join(sorted(metrics))}")
-    left, right = (list(run.lines(scores_file(arm, "test"), Scored)) for run in runs)
-    return difference(left, right, metrics.pop(), arm=str(runs[0].path), against=str(runs[1].path))
+    return metrics.pop()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tailor import plugins, render
 from tailor.config import RunConfig
-from tailor.evaluate import preference
+from tailor.evaluate.scale import scale
 from tailor.records import Example
 from tailor.run import Run
 from tailor.train.plan import Forecast, Planner, Wanted
@@ -71,9 +71,10 @@ def _planner(
 ) -> Planner:
     """What is generated: answers at each look where the run is judged by them, and those of every arm in the end."""
     source = Source.open(run, renderer, screen.progress)
-    generated = judged_by(run.config, choices) not in ("loss", preference.METRIC)
-    look = len(source.validation) if generated else 0
-    arms = len(run.config.eval.arms) if verb == "fit" else 0
+    judge = judged_by(run.config, choices)
+    look = len(source.validation) if judge != "loss" and scale(judge).asks == "write" else 0
+    read = not choices.metric or scale(choices.metric).asks == "read"
+    arms = len(run.config.eval.arms) if verb == "fit" and not read else 0
     after = arms * len(list(run.lines("data/test.jsonl", Example)))
     return Planner(run.config, source, Wanted(look, after, choices.max_tokens), memory)
 

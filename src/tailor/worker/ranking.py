@@ -15,19 +15,24 @@ from tailor.train.logprobs import Layout, Values, logprobs, predicted
 from tailor.weights.load import Loaded
 
 
+def layout(loaded: Loaded, renderer: render.Renderer, config: RunConfig) -> Layout:
+    """How rows are laid out whose tokens are only read."""
+    share = config.train.share_prefixes and not why_not_share(loaded.model, renderer.max_length)
+    return Layout(config.train.budget, share)
+
+
 def ranks(loaded: Loaded, renderer: render.Renderer, config: RunConfig, *, against_base: bool = False) -> Ranks:
     """Ranks by `loaded` as it stands; `against_base` adds what the model before training says."""
-    share = config.train.share_prefixes and not why_not_share(loaded.model, renderer.max_length)
-    layout = Layout(config.train.budget, share)
+    laid_out = layout(loaded, renderer, config)
 
     def rank(rows: Sequence[tuple[Request, Example]]) -> list[tuple[Likelihood, Likelihood] | None]:
         pairs = [_datums(renderer, request, example, number) for number, (request, example) in enumerate(rows)]
         fitting = [datum for pair in pairs if _fits(pair, renderer) for datum in pair]
-        values = logprobs(loaded, fitting, layout)
+        values = logprobs(loaded, fitting, laid_out)
         base: Values = {}
         if against_base:
             with loaded.base():
-                base = logprobs(loaded, fitting, layout)
+                base = logprobs(loaded, fitting, laid_out)
         return [
             (_likelihood(pair[0], values, base), _likelihood(pair[1], values, base)) if _fits(pair, renderer) else None
             for pair in pairs

@@ -23,6 +23,7 @@ from tailor.train.source import prepare as render_once
 from tailor.worker.screen import Screen
 
 Verb = Literal["fit", "train"]
+TEXT_METRIC = "answer-nll"  # of plain text, where every token is wanted
 
 
 class Choices(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,12 +54,8 @@ def prepare(run: Run, verb: Verb, renderer: render.Renderer, screen: Screen) -> 
         read(getattr(config.data, name), name, config, ledger, notes, screen)
         for name in ("train", "validation", "test")
     )
-    if verb == "fit" and train and train[0].kind == "text":
-        raise DataError(
-            "plain text has no answers to score",
-            where=str(train[0].source),
-            fix="tailor train continues pretraining on it",
-        )
+    if train and train[0].kind == "text":
+        _settle_arms(run, notes if verb == "fit" else [])
     splits = dividing.split(
         train, validation, test, data=config.data, eval=config.eval, ledger=ledger, held_out=verb == "fit"
     )
@@ -72,7 +69,7 @@ def prepare(run: Run, verb: Verb, renderer: render.Renderer, screen: Screen) -> 
         _make_fold(run, number, fold, renderer, screen)
     notes += renderer.notes  # rendering adds what it had to do
     choices = choose(config, splits.train, renderer, notes)
-    if verb == "fit":
+    if verb == "fit" and choices.metric and scale(choices.metric).asks != "read":
         notes.append(foresight(len(splits.test) or len(splits.train)))
     for note in notes:
         screen.say(note)
@@ -130,6 +127,8 @@ def read(
 
 def choose(config: RunConfig, train: Sequence[Example], renderer: render.Renderer, notes: list[str]) -> Choices:
     """Metric, instructions and length of the answers, from training rows; the reasons go into `notes`."""
+    if all(example.kind == "text" for example in train):
+        return _choose_for_text(config, notes)
     answers = [example for example in train if example.answer]
     pairs = all(example.kind == "pair" for example in train)
     if not answers and not pairs:
@@ -149,9 +148,33 @@ def choose(config: RunConfig, train: Sequence[Example], renderer: render.Rendere
     )
 
 
+def _choose_for_text(config: RunConfig, notes: list[str]) -> Choices:
+    """For plain text, which has nothing to be asked by: arms read it."""
+    metric = TEXT_METRIC if config.eval.metric == "auto" else config.eval.metric
+    if scale(metric).asks != "read":
+        raise ConfigError(
+            f"eval.metric = {metric!r} scores answers, and plain text has none",
+            fix=f"leave it out: plain text is scored by {TEXT_METRIC}",
+        )
+    if config.eval.instructions not in ("auto", ""):
+        raise ConfigError("plain text has no prompt that instructions could stand in", fix="leave --instructions out")
+    notes.append(f"metric: {metric}, over every token of the held-out texts: plain text has no answers")
+    return Choices(metric=metric, others=metrics.companions(metric), instructions="", max_tokens=1, notes=())
+
+
+def _settle_arms(run: Run, notes: list[str]) -> None:
+    """Leaves the arm out that plain text cannot have."""
+    arms = tuple(arm for arm in run.config.eval.arms if arm != "few-shot")
+    if not arms:
+        raise ConfigError("plain text has no prompt that examples could stand before", fix="leave eval.arms out")
+    if arms != run.config.eval.arms:
+        run.configure(run.config.model_copy(update={"eval": run.config.eval.model_copy(update={"arms": arms})}))
+        notes.append("few-shot: left out, as plain text has no prompt that examples could stand before")
+
+
 def _metric(wanted: str, answers: Sequence[Example], pairs: bool, notes: list[str]) -> tuple[str, tuple[str, ...]]:
     """(the metric, those beside it) for training rows with these answers; what was chosen goes into `notes`."""
-    if wanted == preference.METRIC and not pairs:
+    if wanted != "auto" and scale(wanted).asks == "rank" and not pairs:
         raise ConfigError(
             f"eval.metric = {wanted!r} ranks the answers of preference pairs, and these rows are none",
             fix="leave eval.metric out",

@@ -120,10 +120,10 @@ def _name(file: Path) -> str:
 
 def _finish(run: Run, verb: Verb, screen: Screen) -> None:
     """All that is still to be done of a run."""
-    config = run.config
-    folder = locate(config.model.name, config.model.revision)
-    renderer = render.load(folder, thinking=config.model.thinking)
+    model = run.config.model
+    renderer = render.load(locate(model.name, model.revision), thinking=model.thinking)
     choices = prepare(run, verb, renderer, screen)
+    config = run.config  # with the method and the arms that suit the rows
     tuning = verb == "train" or "tuned" in config.eval.arms
     if tuning:
         settle(run, verb, renderer, choices, screen)
