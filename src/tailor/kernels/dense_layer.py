@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from tailor.kernels import elementwise as passes
-from tailor.kernels.gemm_attention import attend, attend_backward
+from tailor.kernels.attend import attend, attend_backward
 from tailor.kernels.layout import Batch
 from tailor.kernels.linear import Bundle, Dense, read
 
@@ -170,10 +170,8 @@ class DenseLayer(torch.autograd.Function):
         dmixed, o = layer.bundle(layer.o).backward(dmiddle.to(layer.dtype), mixed, inner_o)
         assert dmixed is not None
         turned = _turn(layer, rows, raw)
-        grads = attend_backward(
-            dmixed.view(len(dmixed), layer.heads, -1), turned.query, turned.key, raw.value, rows.batches,
-            layer.factor, sums,
-        )  # fmt: skip
+        dheads, heads = dmixed.view(len(dmixed), layer.heads, -1), mixed.view(len(mixed), layer.heads, -1)
+        grads = attend_backward(dheads, heads, turned.query, turned.key, raw.value, rows.batches, layer.factor, sums)
         draw, q_norm, k_norm = _turn_back(layer, rows, raw, turned, grads)
         normed, _ = passes.norm(x, layer.before.wide(), layer.before.eps, layer.dtype)
         dnormed, qkv = _project_backward(

@@ -1,15 +1,10 @@
-"""Attention over a Tree as plain matrix products with one fused pass between them; scores live for one batch at a time.
+"""Attention over a batch of a Tree's pieces as plain matrix products, with one fused pass between them.
 
-PyTorch's fused kernel with a mask runs far below a CPU's matrix units, and a Tree needs masks. Here scores are products
-of whole pieces, the softmax and its masks are one pass over spans with fp32 statistics (`elementwise.py`), and the
-backward pass makes the scores again (Dao et al. 2022). Heads that share keys (GQA) are rows of one product: nothing is
-copied for them. `tree_attention.py` holds the reference.
+Scores are products of whole pieces, the softmax and its masks are one pass over spans (`elementwise.py`), and heads
+that share keys are rows of one product.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,64 +14,31 @@ from tailor.kernels.layout import Batch
 from tailor.kernels.scratch import scratch
 
 
-def attend(
-    query: Tensor, key: Tensor, value: Tensor, batches: Sequence[Batch], factor: float
-) -> tuple[Tensor, list[Tensor]]:
-    """(outcome [m, heads, dv], log-sum-exp of each batch) of query [m, heads, d], key [t, kv, d], value [t, kv, dv].
+def attend(query: Tensor, key: Tensor, value: Tensor, batch: Batch, factor: float, out: Tensor) -> Tensor:
+    """Writes the outcome of a batch's queries to `out` [m, heads, dv]; returns its log-sum-exp, [b, kv, group * q].
 
-    Rows of `query` that no piece asks for (padding) come out as zeros.
+    query [m, heads, d], key [t, kv, d], value [t, kv, dv].
     """
-    out = query.new_zeros(*query.shape[:2], value.shape[-1])
-    sums = []
-    for batch in batches:
-        q, k, v = _pieces(query, key, value, batch)
-        scores = _product(q, k.transpose(2, 3), "scores")
-        sums.append(softmax_(scores, batch.first, batch.last, factor))
-        spread_(_by_head(_product(scores, v, "heads"), query.shape[1]), batch.queries, batch.asked, out)
-    return out, sums
+    q, k, v = _pieces(query, key, value, batch)
+    scores = _product(q, k.transpose(2, 3), "scores")
+    lse = softmax_(scores, batch.first, batch.last, factor)
+    spread_(_by_head(_product(scores, v, "heads"), query.shape[1]), batch.queries, batch.asked, out)
+    return lse
 
 
 def attend_backward(
-    dout: Tensor,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    batches: Sequence[Batch],
-    factor: float,
-    sums: Sequence[Tensor],
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of `attend`: by query, of which each row has one place, in its type; by key and value in fp32."""
-    dq = torch.zeros(query.shape, dtype=query.dtype, device=query.device)
-    dk, dv = (torch.zeros(x.shape, device=x.device) for x in (key, value))
-    for batch, lse in zip(batches, sums):
-        q, k, v = _pieces(query, key, value, batch)
-        d = _by_kv(gather(dout, batch.queries, "gradient"), key.shape[1])
-        scores = _product(q, k.transpose(2, 3), "scores")
-        dscores = _product(d, v.transpose(2, 3), "gradient of scores")
-        softmax_backward_(scores, dscores, batch.first, batch.last, lse, factor)
-        spread_(_by_head(_product(dscores, k, "heads"), query.shape[1]), batch.queries, batch.asked, dq)
-        scatter_(_product(dscores.transpose(2, 3), q, "heads"), batch.keys, batch.answered, dk)
-        scatter_(_product(scores.transpose(2, 3), d, "heads"), batch.keys, batch.answered, dv)
-    return dq, dk, dv
-
-
-class GemmAttention(torch.autograd.Function):
-    """`attend` for layers that autograd walks through."""
-
-    @staticmethod
-    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, batches: Sequence[Batch], factor: float) -> Tensor:
-        """As `attend`."""
-        out, sums = attend(query, key, value, batches, factor)
-        ctx.save_for_backward(query, key, value, *sums)
-        ctx.batches, ctx.factor = batches, factor
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, dout: Tensor) -> tuple[Tensor | None, ...]:
-        """As `attend_backward`, in the types of the inputs."""
-        query, key, value, *sums = ctx.saved_tensors
-        grads = attend_backward(dout.contiguous(), query, key, value, ctx.batches, ctx.factor, sums)
-        return (*(grad.to(x.dtype) for grad, x in zip(grads, (query, key, value))), None, None)
+    dout: Tensor, out: Tensor, query: Tensor, key: Tensor, value: Tensor, batch: Batch, factor: float, lse: Tensor,
+    dq: Tensor, dk: Tensor, dv: Tensor,
+) -> None:  # fmt: skip
+    """Gradients of `attend`: that by a query is written to `dq`, those by keys and values are added to `dk`, `dv`."""
+    q, k, v = _pieces(query, key, value, batch)
+    d = _by_kv(gather(dout, batch.queries, "gradient"), key.shape[1])
+    scores = _product(q, k.transpose(2, 3), "scores")
+    dscores = _product(d, v.transpose(2, 3), "gradient of scores")
+    softmax_backward_(scores, dscores, batch.first, batch.last, lse, factor)
+    spread_(_by_head(_product(dscores, k, "heads"), query.shape[1]), batch.queries, batch.asked, dq)
+    scatter_(_product(dscores.transpose(2, 3), q, "heads"), batch.keys, batch.answered, dk)
+    scatter_(_product(scores.transpose(2, 3), d, "heads"), batch.keys, batch.answered, dv)
 
 
 def _pieces(query: Tensor, key: Tensor, value: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""The passes of `native.c`, compiled once a machine by whatever C compiler is at hand; None where there is none.
+"""The passes written in C, compiled once a machine by whatever C compiler is at hand; None where there is none.
 
 A second of compiling buys passes that read and write memory once instead of five times; nothing needs it, because
 `elementwise.py` holds the same passes in PyTorch. The library links against the OpenMP runtime that PyTorch brought, so
@@ -19,7 +19,8 @@ from pathlib import Path
 
 import torch
 
-SOURCE = Path(__file__).with_name("native.c")
+SOURCES = [Path(__file__).with_name(name) for name in ("native.c", "tile_attention.c")]
+INCLUDED = Path(__file__).with_name("vectors.h")
 FLAGS = ["-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-std=gnu11", "-w"]
 if platform.machine() == "x86_64":
     FLAGS.append("-mprefer-vector-width=512")  # by itself GCC halves the vectors of processors that have long ones
@@ -53,7 +54,8 @@ def _fingerprint(compiler: str) -> str:
     with open("/proc/cpuinfo", encoding="utf-8") as lines:  # a home folder may be shared by different machines
         processor += "".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}))
     version = subprocess.run([compiler, "--version"], capture_output=True, check=True, timeout=SECONDS).stdout
-    parts = [SOURCE.read_bytes(), " ".join(FLAGS).encode(), version, torch.__version__.encode(), processor.encode()]
+    sources = [path.read_bytes() for path in (*SOURCES, INCLUDED)]
+    parts = [*sources, " ".join(FLAGS).encode(), version, torch.__version__.encode(), processor.encode()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
@@ -61,13 +63,11 @@ def _compile(compiler: str, openmp: Path, target: Path) -> None:
     """Compiles beside the target and moves it there whole, as another process may be doing the same."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        made, linked = Path(folder) / "native.o", Path(folder) / "native.so"
+        made, linked = [Path(folder) / f"{path.stem}.o" for path in SOURCES], Path(folder) / "native.so"
         # OpenMP at compiling only: at linking it would bring a runtime of the compiler's own
-        for command in (
-            [compiler, *FLAGS, "-fopenmp", "-c", str(SOURCE), "-o", str(made)],
-            [compiler, "-shared", str(made), str(openmp), "-lm", "-o", str(linked)],
-        ):
-            subprocess.run(command, capture_output=True, check=True, timeout=SECONDS)
+        commands = [[*FLAGS, "-fopenmp", "-c", str(path), "-o", str(out)] for path, out in zip(SOURCES, made)]
+        for command in [*commands, ["-shared", *map(str, made), str(openmp), "-lm", "-o", str(linked)]]:
+            subprocess.run([compiler, *command], capture_output=True, check=True, timeout=SECONDS)
         linked.replace(target)
 
 

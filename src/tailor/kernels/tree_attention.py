@@ -19,7 +19,7 @@ from torch.nn.functional import dropout as drop
 from torch.nn.functional import embedding, scaled_dot_product_attention
 
 from tailor.errors import ModelError
-from tailor.kernels.gemm_attention import GemmAttention
+from tailor.kernels.attend import Attend
 from tailor.kernels.layout import Layout, Pattern, TreeMask
 
 NAME = "tailor_tree"
@@ -87,7 +87,7 @@ def attention(
     query = _retempered(module, query, attention_mask.positions)
     plain = softcap is None and s_aux is None
     if plain and not dropout and query.device.type == "cpu":
-        return _as_gemms(query, key, value, attention_mask, scaling)[None], None
+        return _on_cpu(query, key, value, attention_mask, scaling)[None], None
     parts = []
     for batch in attention_mask.batches:
         q, k, v = _gather(query, batch.queries), _gather(key, batch.keys), _gather(value, batch.keys)
@@ -100,13 +100,13 @@ def attention(
     return outcome.view(1, len(outcome), query.shape[1], value.shape[-1]), None
 
 
-def _as_gemms(query: Tensor, key: Tensor, value: Tensor, mask: TreeMask, scaling: float | None) -> Tensor:
+def _on_cpu(query: Tensor, key: Tensor, value: Tensor, mask: TreeMask, scaling: float | None) -> Tensor:
     """On a CPU, in the type that autocast would multiply in."""
     dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else query.dtype
     rows = (x[0].transpose(0, 1).to(dtype).contiguous() for x in (query, key, value))
     factor = query.shape[-1] ** -0.5 if scaling is None else scaling
     with torch.autocast("cpu", enabled=False):
-        mixed: Tensor = GemmAttention.apply(*rows, mask.batches, factor)  # type: ignore[no-untyped-call]
+        mixed: Tensor = Attend.apply(*rows, mask.batches, factor)  # type: ignore[no-untyped-call]
     return mixed
 
 

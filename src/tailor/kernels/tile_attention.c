@@ -1,0 +1,378 @@
+/* Attention over pieces of a Tree on a processor's matrix tiles (Intel AMX), scores never leaving its caches.
+
+   Called by `tile_attention.py`; the same as plain matrix products stands in `gemm_attention.py`, and is what this is
+   tested against. Everything runs transposed: a strip of 32 queries are the columns of its scores, keys their rows. So
+   softmax works lane by lane with nothing to add up across a vector, and what it gives is by itself in the order in
+   which tiles want their right side: pairs of rows, side by side. Scores are made and kept in fp32; probabilities and
+   gradients of scores are rounded to bf16 as right or left sides of products, which add up in fp32.
+
+   A tile has 16 rows of 64 bytes; all are used whole, so that rows and numbers are filled up with zeros to 32s. */
+
+#include "vectors.h"
+
+#if !defined __AMX_BF16__ || !defined __AVX512BF16__
+
+int has_tiles(void) { return 0; }
+
+#else
+
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define ASK_FOR_TILES 0x1023 /* arch_prctl: a process says that it will use them */
+#define TILE_DATA 18
+#define EDGE 32      /* rows and columns of a block of a product: two tiles each way */
+#define TOGETHER 4   /* strips whose shares of the gradients by keys and values are added up in one product */
+#define KEYS 256     /* keys whose gradients are added up at once, within the caches */
+
+int has_tiles(void) { return syscall(SYS_arch_prctl, ASK_FOR_TILES, TILE_DATA) == 0; }
+
+static inline i64 up(i64 n) { return (n + EDGE - 1) / EDGE * EDGE; }
+static inline i64 least(i64 a, i64 b) { return a < b ? a : b; }
+static inline i64 most(i64 a, i64 b) { return a > b ? a : b; }
+
+static void begin_tiles(void) {
+    struct { uint8_t palette, start, none[14]; uint16_t bytes[16]; uint8_t rows[16]; } shape = {1};
+    for (int t = 0; t < 8; t++) shape.bytes[t] = 64, shape.rows[t] = 16;
+    _tile_loadconfig(&shape);
+}
+
+/* Memory of a thread, kept from call to call; `take` cuts it, `size` bytes aligned to a cache line. */
+static _Thread_local struct { char *start; size_t held, used; } own;
+
+static void reserve(size_t size) {
+    if (own.held < size) {
+        free(own.start);
+        own.start = aligned_alloc(64, own.held = (size + 63) / 64 * 64);
+    }
+    own.used = 0;
+}
+
+static void *take(size_t size) {
+    void *start = own.start + own.used;
+    own.used += (size + 63) / 64 * 64;
+    return start;
+}
+
+/* c [32, 32] = a [32, 32 * steps] b, or c += where `more`; b holds pairs of its rows: b[i][j] is (row 2i, row 2i + 1)
+   of column j. */
+static inline void product(const bf16 *a, i64 lda, const uint32_t *b, i64 ldb, i64 steps, float *c, i64 ldc, int more) {
+    if (more) {
+        _tile_loadd(0, c, ldc * 4);
+        _tile_loadd(1, c + 16, ldc * 4);
+        _tile_loadd(2, c + 16 * ldc, ldc * 4);
+        _tile_loadd(3, c + 16 * ldc + 16, ldc * 4);
+    } else {
+        _tile_zero(0);
+        _tile_zero(1);
+        _tile_zero(2);
+        _tile_zero(3);
+    }
+    for (i64 s = 0; s < steps; s++) {
+        _tile_loadd(4, a + 32 * s, lda * 2);
+        _tile_loadd(6, b + 16 * s * ldb, ldb * 4);
+        _tile_loadd(7, b + 16 * s * ldb + 16, ldb * 4);
+        _tile_loadd(5, a + 16 * lda + 32 * s, lda * 2);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 4, 7);
+        _tile_dpbf16ps(2, 5, 6);
+        _tile_dpbf16ps(3, 5, 7);
+    }
+    _tile_stored(0, c, ldc * 4);
+    _tile_stored(1, c + 16, ldc * 4);
+    _tile_stored(2, c + 16 * ldc, ldc * 4);
+    _tile_stored(3, c + 16 * ldc + 16, ldc * 4);
+}
+
+/* row[j][i] becomes row[i][j], 16 by 16 words: blocks of 8, 4, 2 and 1 change places. */
+static inline void turn_words(__m512i row[16]) {
+    const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+#pragma GCC unroll 4
+    for (int size = 8; size; size /= 2) {
+        __mmask16 second = _mm512_test_epi32_mask(lane, _mm512_set1_epi32(size));
+        __m512i to_first = _mm512_mask_add_epi32(lane, second, lane, _mm512_set1_epi32(16 - size));
+        __m512i to_second = _mm512_mask_add_epi32(_mm512_add_epi32(lane, _mm512_set1_epi32(size)), second, lane,
+                                                  _mm512_set1_epi32(16));
+#pragma GCC unroll 16
+        for (int i = 0; i < 16; i++)
+            if (!(i & size)) {
+                __m512i a = row[i], b = row[i + size];
+                row[i] = _mm512_permutex2var_epi32(a, to_first, b);
+                row[i + size] = _mm512_permutex2var_epi32(a, to_second, b);
+            }
+    }
+}
+
+/* y[j][i] = x[i][j] of 16 by 16 words. */
+static inline void transpose(const uint32_t *x, i64 ldx, uint32_t *y, i64 ldy) {
+    __m512i row[16];
+    for (int i = 0; i < 16; i++) row[i] = _mm512_loadu_si512(x + i * ldx);
+    turn_words(row);
+    for (int i = 0; i < 16; i++) _mm512_storeu_si512(y + i * ldy, row[i]);
+}
+
+/* Rows of x, `from` apart, as y [up(n), width], zeros where there are none; d numbers of a row are real. */
+static void gather(const bf16 *x, i64 from, const i64 *rows, i64 n, i64 d, i64 width, bf16 *y) {
+    for (i64 i = 0; i < n; i++) {
+        memcpy(y + i * width, x + rows[i] * from, d * 2);
+        if (d < width) memset(y + i * width + d, 0, (width - d) * 2);
+    }
+    memset(y + n * width, 0, (up(n) - n) * width * 2);
+}
+
+/* x [n, width] in pairs of rows, y [n / 2, width]. */
+static void pair(const bf16 *x, i64 n, i64 width, uint32_t *y) {
+    for (i64 i = 0; i < n; i += 2)
+        for (i64 j = 0; j < width; j += 16) {
+            const bf16 *a = x + i * width + j;
+            __m512i first = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)a));
+            __m512i second = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)(a + width)));
+            _mm512_storeu_si512(y + i / 2 * width + j, _mm512_or_si512(first, _mm512_slli_epi32(second, 16)));
+        }
+}
+
+/* 32 rows x [32, width] as the right side of a product, pairs of columns [width / 2, 32]. */
+static void pair_columns(const bf16 *x, i64 width, uint32_t *y) {
+    for (i64 i = 0; i < 32; i += 16)
+        for (i64 j = 0; j < width / 2; j += 16)
+            transpose((const uint32_t *)(x + i * width) + j, width / 2, y + j * 32 + i, 32);
+}
+
+/* x [n, width] transposed, y [width, n] with rows `to` apart; `pairs` [16, width] is memory for what comes between. */
+static void turn(const bf16 *x, i64 n, i64 width, uint32_t *pairs, bf16 *y, i64 to) {
+    for (i64 i = 0; i < n; i += 32) {
+        pair(x + i * width, 32, width, pairs);
+        for (i64 j = 0; j < width; j += 16) transpose(pairs + j, width, (uint32_t *)(y + j * to + i), to / 2);
+    }
+}
+
+/* What a strip of 32 queries sees: each lane the keys first <= j < last; all of them those of [inner, outer), none
+   those before `lo` or from `hi` on, which are 32s. */
+typedef struct { ints first[2], last[2]; i64 lo, hi, inner, outer; } Span;
+
+static Span span_of(const int32_t *first, const int32_t *last, i64 n) {
+    Span s = {.lo = INT32_MAX, .hi = 0, .inner = 0, .outer = INT32_MAX};
+    for (i64 i = 0; i < 32; i++) {
+        i64 l = least(i, n - 1); /* lanes without a query repeat the last one's */
+        s.first[i / 16][i % 16] = first[l];
+        s.last[i / 16][i % 16] = last[l];
+        s.lo = least(s.lo, first[l]);
+        s.hi = most(s.hi, last[l]);
+        s.inner = most(s.inner, first[l]);
+        s.outer = least(s.outer, last[l]);
+    }
+    s.lo = s.lo / EDGE * EDGE;
+    s.hi = up(s.hi);
+    return s;
+}
+
+/* v where lanes see key j, `other` elsewhere. */
+static inline vec where_seen(vec v, const Span *s, i64 half, i64 j, float other) {
+    if (j >= s->inner && j < s->outer) return v;
+    ints at = (ints){0} + (int32_t)j, in = (at >= s->first[half]) & (at < s->last[half]);
+    return (vec)(((ints)v & in) | ((ints)all(other) & ~in));
+}
+
+/* 16 numbers of each as bf16, side by side: a's, then b's; or in pairs. */
+static inline __m512i both(vec a, vec b) { return (__m512i)_mm512_cvtne2ps_pbh((__m512)b, (__m512)a); }
+static inline __m512i paired(vec even, vec odd) {
+    const __m512i turns = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21,
+                                           5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    return _mm512_permutexvar_epi16(turns, both(even, odd));
+}
+
+/* Columns as rows: column l of x [width, 32], times its factor, becomes d numbers of row rows[l], n of them. */
+static void put(const float *x, const vec *factor, const i64 *rows, i64 n, i64 d, bf16 *y, i64 to) {
+    for (i64 half = 0; half * 16 < n; half++)
+        for (i64 j = 0; j < d; j += 16) {
+            __m512i row[16];
+            for (i64 i = 0; i < 16; i++) row[i] = (__m512i)(load_float(x + (j + i) * 32 + half * 16, 16) * factor[half]);
+            turn_words(row);
+            for (i64 l = 0; l < least(n - half * 16, 16); l++)
+                store_bf16(y + rows[half * 16 + l] * to + j, d - j, (vec)row[l]);
+        }
+}
+
+/* out [m, heads, dv] of q [m, heads, d], k [t, kv, d] and v [t, kv, dv], whose rows are `_from` or `_to` apart; pieces
+   ask with the rows queries [b, q], asked [b] of them real, and answer with keys [b, k]; spans are [b, q].
+   lse [b, kv, group, q] keeps the logarithm of the sums. */
+void tile_attention(const bf16 *q, i64 q_from, const bf16 *k, i64 k_from, const bf16 *v, i64 v_from, const i64 *queries,
+                    const i64 *keys, const i64 *asked, const i64 *answered, const int32_t *first, const int32_t *last,
+                    bf16 *out, i64 out_to, float *lse, float factor, i64 b, i64 kv, i64 group, i64 nq, i64 nk, i64 d,
+                    i64 dv, int threads) {
+    i64 wide = up(d), wide_v = up(dv), widest = most(wide, wide_v), long_ = up(nk), ld = long_ + EDGE;
+#pragma omp parallel num_threads(threads) if (threads > 1)
+    {
+        begin_tiles();
+        reserve(((long_ * (wide + wide_v) + wide_v * ld + 32 * widest) * 2) +
+                (16 * widest + 16 * wide + 16 * long_ + long_ * 32 + wide_v * 32) * 4 + 64 * 16);
+        bf16 *kn = take(long_ * wide * 2), *vn = take(long_ * wide_v * 2), *vt = take(wide_v * ld * 2);
+        bf16 *rows = take(32 * widest * 2);
+        uint32_t *pairs = take(16 * widest * 4), *qt = take(16 * wide * 4), *p = take(16 * long_ * 4);
+        float *s = take(long_ * 32 * 4), *o = take(wide_v * 32 * 4);
+#pragma omp for schedule(dynamic)
+        for (i64 task = 0; task < b * kv; task++) {
+            i64 piece = task / kv, h = task % kv, m = asked[piece], n = answered[piece];
+            const i64 *ask = queries + piece * nq;
+            gather(k + h * d, k_from, keys + piece * nk, n, d, wide, kn);
+            gather(v + h * dv, v_from, keys + piece * nk, n, dv, wide_v, vn);
+            turn(vn, up(n), wide_v, pairs, vt, ld);
+            for (i64 i = 0; i < m; i += 32) {
+                i64 here = least(32, m - i);
+                Span span = span_of(first + piece * nq + i, last + piece * nq + i, here);
+                for (i64 g = h * group; g < (h + 1) * group; g++) {
+                    gather(q + g * d, q_from, ask + i, here, d, wide, rows);
+                    pair_columns(rows, wide, qt);
+                    for (i64 j = span.lo; j < span.hi; j += EDGE)
+                        product(kn + j * wide, wide, qt, 32, wide / 32, s + j * 32, 32, 0);
+                    vec inverse[2];
+                    for (i64 half = 0; half < 2; half++) {
+                        vec top = all(-INFINITY), sum = {0};
+                        for (i64 j = span.lo; j < span.hi; j++)
+                            top = larger(where_seen(load_float(s + j * 32 + half * 16, 16), &span, half, j, -INFINITY),
+                                         top);
+                        top *= factor;
+                        for (i64 j = span.lo; j < span.hi; j += 2) {
+                            vec even = expo(load_float(s + j * 32 + half * 16, 16) * factor - top);
+                            vec odd = expo(load_float(s + j * 32 + 32 + half * 16, 16) * factor - top);
+                            even = where_seen(even, &span, half, j, 0);
+                            odd = where_seen(odd, &span, half, j + 1, 0);
+                            sum += even + odd;
+                            _mm512_storeu_si512(p + j * 16 + half * 16, paired(even, odd));
+                        }
+                        inverse[half] = (vec)((ints)(1.0f / sum) & (sum > 0)); /* who sees nothing becomes zeros */
+                        for (i64 l = 0; l < 16 && half * 16 + l < here; l++)
+                            lse[((piece * kv + h) * group + g - h * group) * nq + i + half * 16 + l] =
+                                top[l] + logf(sum[l]);
+                    }
+                    for (i64 j = 0; j < wide_v; j += EDGE)
+                        product(vt + j * ld + span.lo, ld, p + span.lo * 16, 32, (span.hi - span.lo) / 32, o + j * 32,
+                                32, 0);
+                    put(o, inverse, ask + i, here, dv, out + g * dv, out_to);
+                }
+            }
+        }
+        _tile_release();
+    }
+}
+
+/* Gradients: dq as q, rows written; dk [t, kv, d] and dvalue [t, kv, dv] in fp32, contiguous, added to. A thread owns
+   whole heads of keys, so that the order of additions never depends on their number. */
+void tile_attention_backward(const bf16 *dout, i64 dout_from, const bf16 *out, i64 out_from, const bf16 *q, i64 q_from,
+                             const bf16 *k, i64 k_from, const bf16 *v, i64 v_from, const i64 *queries, const i64 *keys,
+                             const i64 *asked, const i64 *answered, const int32_t *first, const int32_t *last,
+                             const float *lse, bf16 *dq, i64 dq_to, float *dk, float *dvalue, float factor, i64 b,
+                             i64 kv, i64 group, i64 nq, i64 nk, i64 d, i64 dv, int threads) {
+    i64 wide = up(d), wide_v = up(dv), widest = most(wide, wide_v), most_strips = up(nq) / 32 * group, ld = KEYS + EDGE;
+    i64 columns = (most_strips + TOGETHER - 1) / TOGETHER * TOGETHER * 32;
+#pragma omp parallel num_threads(threads) if (threads > 1)
+    {
+        begin_tiles();
+        reserve((columns * (wide + wide_v) + KEYS * (wide + wide_v) + wide * ld + KEYS * 2 * TOGETHER * 32) * 2 +
+                (columns * (wide + wide_v) + columns * wide + 2 * columns + KEYS * (wide + wide_v) + 16 * widest +
+                 2 * KEYS * 32 + KEYS * 16) * 4 + most_strips * sizeof(Span) + 64 * 32);
+        bf16 *qn = take(columns * wide * 2), *don = take(columns * wide_v * 2), *kn = take(KEYS * wide * 2);
+        bf16 *vn = take(KEYS * wide_v * 2), *kt = take(wide * ld * 2);
+        bf16 *p = take(KEYS * TOGETHER * 32 * 2), *ds = take(KEYS * TOGETHER * 32 * 2);
+        uint32_t *qt = take(columns * wide * 2), *dot = take(columns * wide_v * 2);
+        uint32_t *qp = take(columns * wide * 2), *dop = take(columns * wide_v * 2), *pairs = take(16 * widest * 4);
+        uint32_t *dsp = take(KEYS * 16 * 4);
+        float *dqs = take(columns * wide * 4), *delta = take(columns * 4), *known = take(columns * 4);
+        float *dks = take(KEYS * wide * 4), *dvs = take(KEYS * wide_v * 4);
+        float *s = take(KEYS * 32 * 4), *dp = take(KEYS * 32 * 4);
+        Span *spans = take(most_strips * sizeof(Span));
+        vec one[2] = {all(1), all(1)};
+#pragma omp for schedule(static)
+        for (i64 h = 0; h < kv; h++)
+            for (i64 piece = 0; piece < b; piece++) {
+                i64 m = asked[piece], n = answered[piece], strips = up(m) / 32 * group;
+                const i64 *ask = queries + piece * nq, *answer = keys + piece * nk;
+                for (i64 c = 0; c < strips; c++) { /* strip c holds 32 queries of one head; heads of a group in turn */
+                    i64 i = c / group * 32, g = h * group + c % group, here = least(32, m - i);
+                    bf16 *rows = qn + c * 32 * wide, *drows = don + c * 32 * wide_v;
+                    spans[c] = span_of(first + piece * nq + i, last + piece * nq + i, here);
+                    gather(q + g * d, q_from, ask + i, here, d, wide, rows);
+                    gather(dout + g * dv, dout_from, ask + i, here, dv, wide_v, drows);
+                    pair_columns(rows, wide, qt + c * 16 * wide);
+                    pair_columns(drows, wide_v, dot + c * 16 * wide_v);
+                    pair(rows, 32, wide, qp + c * 16 * wide);
+                    pair(drows, 32, wide_v, dop + c * 16 * wide_v);
+                    for (i64 l = 0; l < 32; l++) {
+                        vec sum = {0};
+                        if (l < here)
+                            for (i64 j = 0; j < dv; j += 16)
+                                sum += load_bf16(drows + l * wide_v + j, dv - j) *
+                                       load_bf16(out + ask[i + l] * out_from + g * dv + j, dv - j);
+                        delta[c * 32 + l] = total(sum);
+                        known[c * 32 + l] =
+                            l < here ? lse[((piece * kv + h) * group + c % group) * nq + i + l] : 0;
+                    }
+                }
+                memset(dqs, 0, strips * 32 * wide * 4);
+                for (i64 from = 0; from < n; from += KEYS) {
+                    i64 width = least(KEYS, n - from), end = from + up(width);
+                    gather(k + h * d, k_from, answer + from, width, d, wide, kn);
+                    gather(v + h * dv, v_from, answer + from, width, dv, wide_v, vn);
+                    turn(kn, up(width), wide, pairs, kt, ld);
+                    memset(dks, 0, up(width) * wide * 4);
+                    memset(dvs, 0, up(width) * wide_v * 4);
+                    for (i64 c = 0; c < strips; c += TOGETHER) {
+                        i64 some = least(TOGETHER, strips - c), lo = end, hi = from, ld_p = TOGETHER * 32;
+                        for (i64 e = c; e < c + some; e++) {
+                            lo = least(lo, most(from, spans[e].lo));
+                            hi = most(hi, least(end, spans[e].hi));
+                        }
+                        if (lo >= hi) continue;
+                        for (i64 e = c; e < c + some; e++) {
+                            for (i64 j = lo - from; j < hi - from; j += EDGE) {
+                                product(kn + j * wide, wide, qt + e * 16 * wide, 32, wide / 32, s + j * 32, 32, 0);
+                                product(vn + j * wide_v, wide_v, dot + e * 16 * wide_v, 32, wide_v / 32, dp + j * 32,
+                                        32, 0);
+                            }
+                            for (i64 j = lo - from; j < hi - from; j += 2) {
+                                vec prob[2][2], grad[2][2];
+                                for (i64 o = 0; o < 2; o++) {
+                                    for (i64 half = 0; half < 2; half++) {
+                                        i64 at = (j + o) * 32 + half * 16, lane = e * 32 + half * 16;
+                                        vec v = expo(load_float(s + at, 16) * factor - load_float(known + lane, 16));
+                                        v = prob[o][half] = where_seen(v, spans + e, half, from + j + o, 0);
+                                        grad[o][half] = v * (load_float(dp + at, 16) - load_float(delta + lane, 16)) * factor;
+                                    }
+                                    i64 place = (j + o) * ld_p + (e - c) * 32;
+                                    _mm512_storeu_si512(p + place, both(prob[o][0], prob[o][1]));
+                                    _mm512_storeu_si512(ds + place, both(grad[o][0], grad[o][1]));
+                                }
+                                for (i64 half = 0; half < 2; half++)
+                                    _mm512_storeu_si512(dsp + j * 16 + half * 16, paired(grad[0][half], grad[1][half]));
+                            }
+                            for (i64 j = 0; j < wide; j += EDGE)
+                                product(kt + j * ld + lo - from, ld, dsp + (lo - from) * 16, 32, (hi - lo) / 32,
+                                        dqs + e * 32 * wide + j * 32, 32, 1);
+                        }
+                        for (i64 j = lo - from; j < hi - from; j += EDGE) {
+                            for (i64 o = 0; o < wide; o += EDGE)
+                                product(ds + j * ld_p, ld_p, qp + c * 16 * wide + o, wide, some, dks + j * wide + o, wide, 1);
+                            for (i64 o = 0; o < wide_v; o += EDGE)
+                                product(p + j * ld_p, ld_p, dop + c * 16 * wide_v + o, wide_v, some,
+                                        dvs + j * wide_v + o, wide_v, 1);
+                        }
+                    }
+                    for (i64 i = 0; i < width; i++) {
+                        float *to = dk + (answer[from + i] * kv + h) * d, *to_v = dvalue + (answer[from + i] * kv + h) * dv;
+                        for (i64 j = 0; j < d; j += 16)
+                            store_float(to + j, d - j, load_float(to + j, d - j) + load_float(dks + i * wide + j, 16));
+                        for (i64 j = 0; j < dv; j += 16)
+                            store_float(to_v + j, dv - j, load_float(to_v + j, dv - j) + load_float(dvs + i * wide_v + j, 16));
+                    }
+                }
+                for (i64 c = 0; c < strips; c++) {
+                    i64 i = c / group * 32, g = h * group + c % group;
+                    put(dqs + c * 32 * wide, one, ask + i, least(32, m - i), d, dq + g * d, dq_to);
+                }
+            }
+        _tile_release();
+    }
+}
+
+#endif

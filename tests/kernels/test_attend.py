@@ -1,0 +1,116 @@
+"""Attention of pieces, each way of computing it, against PyTorch's own on one branch at a time."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+from tailor.kernels import native, tile_attention
+from tailor.kernels.attend import attend, attend_backward
+from tailor.kernels.layout import BLOCK, Batch, Layout, Pattern, rows_on_path
+from tailor.records import Tree
+
+from .test_layout import forest
+
+SHAPES = {  # heads, heads of keys, numbers of a query's head and of a value's
+    "one head of keys each": (2, 2, 64, 64),
+    "shared keys": (6, 2, 32, 64),
+    "one for all, odd sizes": (3, 1, 40, 24),
+}
+TREES = {
+    "a shared prefix": [(70, -1), (33, 0), (5, 0), (64, 0)],
+    "branches of branches, and a root of its own": [(9, -1), (40, 0), (3, 1), (31, 1), (1, -1)],
+    "longer than a piece": [(BLOCK + 70, -1), (300, 0)],
+}
+
+
+def causal(window: int | None) -> Pattern:
+    return lambda batch, head, query, key: (key <= query) & (True if window is None else key > query - window)
+
+
+def one_by_one(tree: Tree, window: int | None, factor: float, *heads: Tensor) -> Tensor:
+    """The definition: each row's outcome among the rows of its own path, in the type of the heads."""
+    query, key, value = (x.transpose(0, 1) for x in heads)
+    out = torch.zeros(query.shape[1], query.shape[0], value.shape[-1], dtype=query.dtype)
+    for segment, path in zip(tree.segments, rows_on_path(tree.segments)):
+        rows = torch.as_tensor(path)
+        order = torch.arange(len(rows))
+        seen = causal(window)(None, None, order[:, None], order)
+        mixed = scaled_dot_product_attention(
+            query[:, rows], key[:, rows], value[:, rows], seen, scale=factor, enable_gqa=True
+        )
+        out[rows[-segment.length :]] = mixed.transpose(0, 1)[-segment.length :]
+    return out
+
+
+def draw(tree: Tree, shape: tuple[int, int, int, int]) -> list[Tensor]:
+    """query, key, value, gradient: slices of longer rows, in bf16 to be exact in every type."""
+    heads, kv, d, dv = shape
+    generator = torch.Generator().manual_seed(len(tree) + d)
+    sizes = [(heads, d), (kv, d), (kv, dv), (heads, dv)]
+    return [torch.randn(len(tree), n + 1, m, generator=generator).bfloat16()[:, 1:] for n, m in sizes]
+
+
+def far(got: Tensor, wanted: Tensor) -> float:
+    return float((got.double() - wanted).norm() / wanted.norm())
+
+
+@pytest.fixture(params=["tiles", "products in bf16", "products in fp32"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[torch.dtype, float]:
+    """The type of the arithmetic and how far from exact it may be."""
+    if request.param == "tiles":
+        if native.library() is None or not native.library().has_tiles():
+            pytest.skip("no matrix tiles here")
+        return torch.bfloat16, 0.004
+    monkeypatch.setattr(tile_attention, "fits", lambda *heads: False)
+    return (torch.bfloat16, 0.008) if request.param.endswith("bf16") else (torch.float32, 1e-6)
+
+
+@pytest.mark.parametrize("window", [None, 20])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("tree", TREES)
+def test_outcome_and_gradients(tree: str, shape: str, window: int | None, way: tuple[torch.dtype, float]) -> None:
+    dtype, bound = way
+    planted = forest(TREES[tree])
+    *heads, dout = draw(planted, SHAPES[shape])
+    factor = SHAPES[shape][2] ** -0.5
+    exact = [x.double().requires_grad_() for x in heads]
+    wanted = one_by_one(planted, window, factor, *exact)
+    wanted.backward(dout.double())
+    batches = Layout(planted, dout.device, block=BLOCK).mask(causal(window)).batches
+    mine = [x.to(dtype) if dtype == torch.float32 else x for x in heads]
+    out, sums = attend(*mine, batches, factor)
+    assert far(out, wanted.detach()) < bound
+    dout = dout.to(dtype).contiguous()
+    for got, x in zip(attend_backward(dout, out, *mine, batches, factor, sums), exact, strict=True):
+        assert x.grad is not None
+        assert far(got, x.grad) < bound
+
+
+def test_tiles_give_the_same_on_any_number_of_threads(way: tuple[torch.dtype, float]) -> None:
+    planted = forest(TREES["a shared prefix"])
+    *heads, dout = (x.to(way[0]) for x in draw(planted, SHAPES["shared keys"]))
+    batches = Layout(planted, dout.device, block=BLOCK).mask(causal(None)).batches
+    found = []
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            out, sums = attend(*heads, batches, 0.2)
+            found.append([out, *attend_backward(dout.contiguous(), out, *heads, batches, 0.2, sums)])
+    finally:
+        torch.set_num_threads(before)
+    for other in found[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
+
+
+def test_rows_that_nobody_asks_for_and_rows_that_see_nothing_come_out_as_zeros(way: tuple[torch.dtype, float]) -> None:
+    *heads, _ = (x.to(way[0]) for x in draw(forest([(40, -1)]), SHAPES["shared keys"]))
+    rows, spans = torch.arange(32)[None], torch.arange(1, 33, dtype=torch.int32)[None]
+    spans[0, 30:] = 0
+    counts = torch.tensor([31]), torch.tensor([32])
+    out, _ = attend(*heads, [Batch(rows, rows, *counts, torch.zeros_like(spans), spans, False)], 0.2)
+    assert not out[30:].any()
+    assert out[:30].any(-1).all()
