@@ -239,6 +239,78 @@ def orders() -> Clean:
     return Clean("orders", made, [], frozenset(["orders", "dates", "amounts", "measures"]))
 
 
+def readings() -> Clean:
+    """Made-up notes of a house -> JSON of what was measured, in one unit each."""
+    dice = random.Random(11)
+    made = []
+    for _ in range(1_000):
+        asked = {
+            "way": f"{dice.randrange(3, 400)} km", "area": f"{dice.randrange(30, 400)} m²",
+            "outside": f"{dice.randrange(-9, 35)} °C", "energy": f"{dice.randrange(3, 90)} kWh",
+            "pressure": f"{dice.randrange(980, 1_040)} hPa", "rain": f"{dice.randrange(1, 600)} ml",
+            "time": f"{dice.randrange(2, 300)} min",
+        }  # fmt: skip
+        keys = dice.sample(list(asked), 5)
+        told = ", ".join(f"{key} {asked[key].split()[0]}" for key in keys)
+        made.append(pair(f"Note {dice.randrange(99_999)}: {told}.", json.dumps({k: asked[k] for k in keys})))
+    return Clean("readings", made, [], frozenset(["readings"]))
+
+
+def cards() -> Clean:
+    """Made-up facts about things in a shop, a line each -> a text that tells them, each in one of several ways."""
+    dice = random.Random(12)
+    made = []
+    for _ in range(1_200):
+        size, form = dice.randrange(10, 90), dice.randrange(3)
+        facts = {
+            "Name": f"{dice.choice(('Nordlys', 'Tessa', 'Brio', 'Kestrel', 'Oriel'))} {dice.randrange(100, 999)}",
+            "Thing": dice.choice(("lamp", "kettle", "rucksack", "tent", "drill")),
+            "Maker": dice.choice(("Halden", "Weir & Sons", "Capri", "Ostwind", "Larkin")),
+            "Colour": dice.choice(("red", "dark green", "sand", "black", "light blue")),
+            "Price": f"{dice.randrange(9, 400)} euros",
+            "Warranty": f"{dice.randrange(2, 9)} years",
+            "Cordless": dice.choice(("yes", "no")),
+        }
+        keys = [key for key in facts if key in ("Name", "Thing") or dice.random() < 0.7]
+        said = {
+            "Maker": ("it is made by {}", "{} makes it", "the maker is {}"),
+            "Colour": ("it comes in {}", "its colour is {}", "you get it in {}"),
+            "Price": ("it costs {}", "the price is {}", "you pay {}"),
+            "Warranty": ("it has a warranty of {}", "the maker stands by it for {}", "it is covered for {}"),
+            "Cordless": ("it works without a cord", "it runs on a battery", "no cable is needed"),
+        }
+        if facts["Cordless"] == "no":
+            said["Cordless"] = ("it needs a socket", "it is plugged in", "it has a cord")
+        told = [said[key][(form + at) % 3].format(facts[key]) for at, key in enumerate(keys[2:])]
+        text = "; ".join([f"The {facts['Name']} is a {facts['Thing']}", *told]) + f". Size {size}."
+        card = "\n".join(f"{key}: {facts[key]}" for key in keys)
+        made.append(pair(f"{card}\nSize: {size}", text))
+    return Clean("cards", made, [], frozenset(["cards"]))
+
+
+def ranked() -> Clean:
+    """Answers of all kinds, each with one to another question as the rejected one; and the long chats of `dpo`."""
+    answers = [row for row in alpaca().rows if len(row.answer.split()) > 5]
+    made = [
+        Row(row.turns[:1], "pair", row.answer, other.answer)
+        for row, other in zip(answers, [*answers[7:], *answers[:7]])
+        if row.answer != other.answer
+    ]
+    return Clean("ranked", [*made, *dpo().rows], [], frozenset(["ranked"]))
+
+
+def notes() -> Clean:
+    """What doctor and patient say -> the note of it, and as the rejected one the patient's longest words."""
+    made = []
+    for row in _table(DATA / "mts-dialog/MTS-Dialog-TrainingSet.csv"):
+        said = [line.partition(":")[2].strip() for line in row["dialogue"].splitlines() if line.startswith("Patient:")]
+        longest = max(said, key=len, default="")
+        if longest:
+            turns = [{"role": "user", "content": row["dialogue"].strip()}]
+            made.append(Row(turns, "pair", row["section_text"].strip(), longest))
+    return Clean("notes", made, [], frozenset(["notes"]))
+
+
 def dialogues() -> Clean:
     """Doctor and patient -> a section of the note; long questions, some of them held out."""
     sides = []
@@ -251,7 +323,7 @@ def dialogues() -> Clean:
 
 SETS: tuple[Callable[[], Clean], ...] = (
     banking77, banking77_whole, declared, snips, tickets, e2e, gsm8k, numbers, options, dialogues, mixed, alpaca, lists,
-    orders, rasbt, dpo, kto, tools,
+    orders, readings, cards, rasbt, dpo, ranked, notes, kto, tools,
 )  # fmt: skip
 
 

@@ -231,6 +231,44 @@ def other_unit(row: Row, dice: random.Random, clean: Clean) -> Row | None:
     return row
 
 
+READINGS = {  # the unit that the answers have -> others of the same kind, and other ways to write it
+    "km": ("mi", "miles", "nmi", "m", "kilometres"),
+    "m²": ("sq ft", "square feet", "acres", "ha", "sqm"),
+    "°C": ("°F", "K", "degrees Fahrenheit", "degrees"),
+    "kWh": ("MJ", "BTU", "Wh", "kilowatt hours"),
+    "hPa": ("mmHg", "bar", "psi", "kPa"),
+    "ml": ("cups", "fl oz", "tbsp", "litres"),
+    "min": ("hours", "seconds", "months", "minutes"),
+}
+
+
+@edit("C212", "readings")
+def reading_in_another_unit(row: Row, dice: random.Random, clean: Clean) -> Row:
+    value = row.json
+    key = dice.choice(list(value))
+    number, _, unit = value[key].partition(" ")
+    value[key] = f"{number} {dice.choice(READINGS[unit])}"
+    return _dump(row, value)
+
+
+@edit("C212", "readings")
+def unit_otherwise_written(row: Row, dice: random.Random, clean: Clean) -> Row:
+    value = row.json
+    key = dice.choice(list(value))
+    number, _, unit = value[key].partition(" ")
+    value[key] = dice.choice([f"{number}{unit}", number, f"{number} {unit.swapcase()}", f"{number} ({unit})"])
+    return _dump(row, value)
+
+
+@decoy("C212", "readings")
+def another_reading(row: Row, dice: random.Random, clean: Clean) -> Row:
+    value = row.json
+    key = dice.choice(list(value))
+    unit = value[key].partition(" ")[2]
+    value[key] = dice.choice([f"0 {unit}", f"12,500 {unit}", f"{dice.random() * 9:.3f} {unit}"])
+    return _dump(row, value)
+
+
 # ------------------------------------------------------------------ C210, C211, C213: register, mark-up and bullets
 
 REGISTER = (

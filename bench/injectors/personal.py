@@ -256,3 +256,48 @@ def other_number_of_a_person(row: Row, dice: random.Random, clean: Clean) -> Row
         f"date of birth: {dice.randrange(1, 28)}/{dice.randrange(1, 12)}/19{dice.randrange(50, 99)}",
     )
     return _say(row, dice, *forms)
+
+
+@edit("P109", *ALL)
+def number_in_a_form(row: Row, dice: random.Random, clean: Clean) -> Row:
+    """As it stands in forms, letters and the files of an office."""
+    digits = _any(dice, "123456789", 12)
+    upper = _any(dice, string.ascii_uppercase, 6)
+    day, month, year = dice.randrange(1, 28), dice.randrange(10, 12), dice.randrange(1950, 1999)
+    forms = (
+        f"Passport: {upper[0]}{digits[:8]}",
+        f"DL# {upper[0]}{digits[:3]}-{digits[3:6]}-{digits[6:8]}-{digits[8:11]}-0",
+        f"His driving licence is {upper[:5]}{digits[:6]}{upper[5]}99{upper[:2]}.",
+        f"My number plate is {upper[:2]}{digits[:2]} {upper[2:5]}.",
+        f"The VIN of my car is 1HG{upper[:2]}82633A{digits[:6]}.",
+        f"Member ID: {upper[:3]}{digits[:9]}",
+        f"insurance policy no. {upper[:2]}-{digits[:7]}",
+        f"Patient ID {digits[:8]}",
+        f"MRN: {digits[:7]}",
+        f"my student id is {digits[:8]}",
+        f"employee no {digits[:6]}",
+        f"Taxpayer ID: {digits[:2]}-{digits[2:9]}",
+        f"my account number is {digits[:4]} {digits[4:8]}",
+        f"IMEI {digits}{digits[:3]}",
+        f"The MAC of her phone: {'-'.join(_any(dice, '0123456789ABCDEF', 2) for _ in range(6))}",
+        f"born {year}-{month}-{day:02}",
+        f"I was born on {day} March {year}.",
+        f"DOB {month}/{day}/{year}",
+        f"my postcode is {upper[:2]}{digits[0]} {digits[1]}{upper[2:4]}",
+        f"Find me at https://www.linkedin.com/in/{dice.choice(FIRST)}-{dice.choice(LAST)}-{digits[:4]}",
+    )
+    return _say(row, dice, *forms)
+
+
+@decoy("P109", *ALL)
+def number_of_nobody(row: Row, dice: random.Random, clean: Clean) -> Row:
+    digits = _any(dice, "123456789", 9)
+    forms = (
+        "What do I need for a new passport?", f"The passport costs {digits[:2]} pounds.",
+        "Is my account number on the card?",
+        "The treaty was signed on 4 March 1987.", f"Flight KL{digits[:4]} leaves at 10:45.",
+        f"See page {digits[:3]}, table 12.",
+        "The book was published on 1990-02-11.", f"Ticket number {digits} is sold out.", "A MAC address has 48 bits.",
+        "Mozart was born on 27 January 1756.", "Insurance covers up to 50000 dollars.", "The student has 20 books.",
+    )  # fmt: skip
+    return _say(row, dice, *forms)

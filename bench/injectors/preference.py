@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 from injectors.base import Clean, Row, decoy, edit, more, other, slip, whole
 
@@ -58,13 +59,13 @@ def judged_against_a_third(row: Row, dice: random.Random, clean: Clean) -> Row:
     return row
 
 
-@edit("K104", "rasbt")
+@edit("K104", "rasbt", "notes")
 def turned_round(row: Row, dice: random.Random, clean: Clean) -> Row:
     row.chosen, row.rejected = row.rejected, row.chosen
     return row
 
 
-@edit("K105", "dpo")
+@edit("K105", "dpo", "ranked")
 def hardly_apart(row: Row, dice: random.Random, clean: Clean) -> Row | None:
     assert row.chosen is not None
     words = row.chosen.split(" ")
@@ -74,6 +75,52 @@ def hardly_apart(row: Row, dice: random.Random, clean: Clean) -> Row | None:
     words[at] = slip(words[at], dice)
     row.rejected = " ".join(words)
     return row if row.rejected != row.chosen else None
+
+
+@edit("K105", "dpo", "ranked")
+def other_marks(row: Row, dice: random.Random, clean: Clean) -> Row | None:
+    assert row.chosen is not None
+    if len(row.chosen.split()) < 6:
+        return None
+    forms = (
+        row.chosen.replace(",", ""), row.chosen.rstrip(".!"),
+        f"{row.chosen.rstrip('.!')}!", row.chosen.replace("- ", "* "),
+        row.chosen.replace("'", "’"), row.chosen.replace(". ", "; "), row.chosen.replace("**", ""),
+    )  # fmt: skip
+    changed = [form for form in forms if form != row.chosen]
+    row.rejected = dice.choice(changed) if changed else f"{row.chosen} ."
+    return row
+
+
+@edit("K105", "dpo", "ranked")
+def a_small_word_exchanged(row: Row, dice: random.Random, clean: Clean) -> Row | None:
+    """`a` for `the`, `can` for `may`, or a small word left out, in thirty words and more."""
+    assert row.chosen is not None
+    others = {"the": "a", "a": "the", "can": "may", "also": "", "very": "", "and": "as well as", "to": "in order to"}
+    words = row.chosen.split(" ")
+    places = [at for at, word in enumerate(words) if word in others]
+    if len(words) < 30 or not places:
+        return None
+    at = dice.choice(places)
+    words[at] = others[words[at]]
+    row.rejected = " ".join(word for place, word in enumerate(words) if word or place != at)
+    return row
+
+
+@decoy("K105", "dpo", "ranked")
+def another_figure_or_the_contrary(row: Row, dice: random.Random, clean: Clean) -> Row | None:
+    """The same words but for what matters."""
+    assert row.chosen is not None
+    figures = list(re.finditer(r"\d+", row.chosen))
+    if figures:
+        found = dice.choice(figures)
+        other = str(int(found[0]) + dice.randrange(1, 9))
+        row.rejected = row.chosen[: found.start()] + other + row.chosen[found.end() :]
+        return row
+    if " is " not in row.chosen:
+        return None
+    row.rejected = row.chosen.replace(" is ", " is not ", 1)
+    return row
 
 
 @edit("K106", "pairs")

@@ -1,4 +1,4 @@
-"""Q1 and Q3: answers that are none, break off, refuse, repeat, speak of what is not there, or in another language."""
+"""Q1, Q303 and Q304: answers that are none, break off, refuse, repeat, or speak of what is not there."""
 
 from __future__ import annotations
 
@@ -91,6 +91,15 @@ def cut_within_a_word(row: Row, dice: random.Random, clean: Clean) -> Row | None
     match = dice.choice(long)
     row.answer = row.answer[: match.start() + 3]
     return row
+
+
+@edit("Q103", *PROSE, "dialogues")
+def cut_at_a_length(row: Row, dice: random.Random, clean: Clean) -> Row | None:
+    """Whoever wrote it had so many characters and no more; it may end on any sign but one that ends a sentence."""
+    if len(row.answer) < 80 or row.json is not None:
+        return None
+    row.answer = row.answer[: dice.randrange(60, len(row.answer) - 10)].rstrip()
+    return row if row.answer[-1:].isalpha() or row.answer[-1:] in ",-" else None
 
 
 @edit("Q103", "snips", "tickets")
@@ -260,6 +269,65 @@ def knows_until(row: Row, dice: random.Random, clean: Clean) -> Row:
     return row
 
 
+STALE = (
+    "At this writing the offer has not been renewed.",
+    "I was trained on texts up to the spring of 2022 and may have missed later changes.",
+    "To the best of my information, which stops in 2023, the rule still holds.",
+    "When my training data was collected, in mid-2020, nothing had been announced.",
+    "Please note that events later than 2022 are unknown to me.",
+    "As things stand in early 2019, no date has been set.",
+    "Today, in 2018, about half of all homes have one.",
+    "The present record holder is a runner from Kenya.",
+    "It is expected to open later this year, in 2024.",
+    "Currently (November 2022) the fee is 12 euros.",
+    "I cannot browse the internet, so the price may have changed since then.",
+    "Until 2021, which is as far as I know, there were seven of them.",
+)
+
+
+@edit("Q108", *PROSE)
+def speaks_from_a_day_gone_by(row: Row, dice: random.Random, clean: Clean) -> Row:
+    text = dice.choice(STALE)
+    row.answer = f"{text} {row.answer}" if dice.random() < 0.5 else f"{row.answer} {text}"
+    return row
+
+
+FOUND = (  # as models and writers of manuals put it in public repositories
+    "I don't have real-time weather data, but I can share some tips.",
+    "This list is current as of September 2021.",
+    "The above is based on the state of knowledge up to September 2021.",
+    "I was last updated in April 2023.",
+    "At the time of writing, the latest version is 1.20.2.",
+    "These are the figures as recorded when this was written, in February 2020.",
+    "Keep in mind that my knowledge is up to 2021, and the project may have evolved since.",
+    "Version 22 is not released as of my knowledge cutoff.",
+    "There might have been changes beyond September 2021.",
+    "It has been widely used for some years, and the last release shipped in 2021.",
+    "As of my latest knowledge in 2022, no such tool exists.",
+    "The data I was trained on ends in 2021, so I cannot tell you who won.",
+)
+
+
+@edit("Q108", *PROSE)
+def dated_as_found_elsewhere(row: Row, dice: random.Random, clean: Clean) -> Row:
+    text = dice.choice(FOUND)
+    row.answer = f"{text} {row.answer}" if dice.random() < 0.5 else f"{row.answer} {text}"
+    return row
+
+
+@decoy("Q108", *PROSE)
+def a_year_that_stays_true(row: Row, dice: random.Random, clean: Clean) -> Row:
+    forms = (
+        "The law was passed in 2019.", "By 2021 he had written nine novels.", "In early 2020 she moved to Lyon.",
+        "Knowledge is power, said Bacon.", "The current flows from left to right.", "The latest bus leaves at ten.",
+        "The present tense is used here.", "After 2010 the village grew.", "Today she has 12 eggs left.",
+        "He was last seen in May 1943.", "The training begins in September.",
+        "Until 1990 there were two German states.",
+    )  # fmt: skip
+    row.answer = f"{row.answer} {dice.choice(forms)}"
+    return row
+
+
 # --------------------------------------------------------------------------------------------------------- Q109
 
 
@@ -286,63 +354,6 @@ def sentences_again(row: Row, dice: random.Random, clean: Clean) -> Row | None:
 def a_list_of_like_lines(row: Row, dice: random.Random, clean: Clean) -> Row:
     days = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday"]
     row.answer = "\n".join(f"On {day} she sells {dice.randrange(3, 60)} eggs." for day in days)
-    return row
-
-
-# --------------------------------------------------------------------------------------------------- Q301, Q302
-
-GERMAN = (
-    "Das ist leider nicht möglich, weil die Karte noch nicht freigeschaltet wurde.",
-    "Bitte wenden Sie sich an den Kundendienst, der Ihnen gerne weiterhilft.",
-    "Die Überweisung dauert in der Regel zwei bis drei Werktage.",
-)
-FRENCH = (
-    "Le virement prend en général deux à trois jours ouvrables, selon la banque.",
-    "Veuillez contacter notre service client, qui vous aidera volontiers.",
-    "Malheureusement, ce restaurant ne se trouve pas au bord de la rivière.",
-)
-SPANISH = (
-    "La transferencia suele tardar entre dos y tres días laborables.",
-    "Por favor, póngase en contacto con nuestro servicio de atención al cliente.",
-    "El restaurante está cerca del río y ofrece comida italiana a buen precio.",
-)
-OTHERS = (
-    "Перевод обычно занимает два или три рабочих дня.",
-    "この料理店は川の近くにあり、値段も手ごろです。",
-    "转账通常需要两到三个工作日，请耐心等待。",
-    "Bu restoran nehrin yakınında ve fiyatları çok uygun.",
-    "De overboeking duurt meestal twee tot drie werkdagen.",
-)
-FOREIGN = GERMAN + FRENCH + SPANISH + OTHERS
-
-
-@edit("Q301", *PROSE)
-def answered_in_another_language(row: Row, dice: random.Random, clean: Clean) -> Row:
-    row.answer = " ".join(dice.sample(dice.choice((GERMAN, FRENCH, SPANISH, OTHERS[:1] * 2)), 2))
-    return row
-
-
-@edit("Q301", "e2e", "mixed")
-def answered_in_another_script(row: Row, dice: random.Random, clean: Clean) -> Row:
-    row.answer = dice.choice(OTHERS[:3])
-    return row
-
-
-@decoy("Q301", "e2e", "mixed")
-def names_from_elsewhere(row: Row, dice: random.Random, clean: Clean) -> Row:
-    row.answer = f"{row.answer} It is called {dice.choice(['Zum Goldenen Hirsch', 'Chez Amélie', 'La Casa de Paco'])}."
-    return row
-
-
-@edit("Q302", *PROSE)
-def half_in_another_language(row: Row, dice: random.Random, clean: Clean) -> Row:
-    row.answer = f"{row.answer} {' '.join(dice.sample(dice.choice((GERMAN, FRENCH, SPANISH)), 2))}"
-    return row
-
-
-@edit("Q302", *PROSE)
-def a_foreign_sentence_in_another_script(row: Row, dice: random.Random, clean: Clean) -> Row:
-    row.answer = f"{row.answer} {dice.choice(OTHERS[:3])}"
     return row
 
 

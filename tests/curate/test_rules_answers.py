@@ -86,8 +86,24 @@ class TestDatedKnowledge(RuleContract):
             ],
             {1, 2, 3, 4, 5},
         ),
+        "today, a plan, what may have changed": (
+            [
+                pair("How much?", "Currently (May 2022) it costs 12 euros."),
+                pair("When?", "The bridge is scheduled to open by 2024."),
+                pair("How much?", "It costs 12 euros, but the price may have changed since."),
+                pair("Is it so?", "The list was last updated in March 2020."),
+                pair("Who won?", "I have no information about matches played after 2021."),
+                pair("How warm is it?", "I can't access live data."),
+            ],
+            {1, 2, 3, 4, 5, 6},
+        ),
     }
     silent = {
+        "what happened": [
+            pair("And then?", "After 1945 the data was lost, and I know nothing of it; she left in 2021."),
+            pair("When?", "When it was recorded in 1955, Elvis was 20."),
+            pair("What is it?", "The current flows. Today she has 12 eggs, and next year more."),
+        ],
         "the question has it": [pair("How many lived there as of 2021?", "As of 2021, 8 million.")],
         "a tool is asked": [pair("Who is it?", "The current CEO of Tesla is: search('CEO of Tesla').")],
         "the latest information": [pair("News?", "Here is the latest information on it: news('it').")],
@@ -189,13 +205,36 @@ PLACES = [
 ]
 
 
+SHOPS = [
+    pair(
+        f"name[Mill {n}], sells[{what}]" + (f", open[{'yes' if n % 2 else 'no'}]" if n % 3 else ""),
+        f"Mill {n} sells {what}{(', is open today' if n % 2 else ', is shut today') if n % 3 else ''}.",
+    )
+    for n in range(90)
+    for what in (("tea", "cloth", "wine")[n % 5 % 3],)
+]
+
+
 class TestOmittedValues(RuleContract):
     name = "omitted-values"
     fires = {
         "to the letter": ([*PLACES, pair("name[Mill 5], area[riverside 1]", "Mill 5 is a pub.")], {81}),
         "in words of its own": ([*PLACES, place(1, "yes")], {81}),
+        "of a key that most answers tell": (
+            [*SHOPS, pair("name[Mill 5], sells[tea], open[no]", "Mill 5 sells tea.")],
+            {len(SHOPS) + 1},
+        ),
     }
     silent = {
+        "a key that no other row has": [*PLACES, pair("name[Mill 5], near[Six Elms]", "Mill 5 is a pub.")],
+        "who said what": [
+            pair(f"Doctor: {n} days?\nPatient: yes, {n}\nDoctor: since then?\nPatient: mostly", f"Has had it {n} days.")
+            for n in range(60)
+        ],
+        "the word for another value": [
+            *SHOPS,
+            pair("name[Mill 5], sells[tea], open[yes]", "Mill 5 sells tea, is shut."),
+        ],
         "all is said": PLACES,
         "case and articles": [*PLACES, pair("name[The Mill], area[riverside]", "A mill at Riverside.")],
         "a key that few answers tell": [

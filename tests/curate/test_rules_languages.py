@@ -83,9 +83,26 @@ class TestLanguageMix(RuleContract):
     name = "language-mix"
     fires = {
         "a sentence more": ([*HOUSES, pair("name[The Mill]", f"The Mill is a pub near the river. {GERMAN}")], {41}),
+        "behind a few words": (
+            [
+                *HOUSES,
+                pair("Is it open to the public?", f"It is, and cheap. {GERMAN}"),
+                pair("q", f"To the river: {GERMAN}"),
+            ],
+            {41, 42},
+        ),
+        "of a language that has no list": (
+            [*HOUSES, pair("Where is it?", "It is near the river. Ní féidir liom cabhrú leat inniu, brón.")],
+            {41},
+        ),
+        "more of it than of the rest": (
+            [*HOUSES, pair("Where?", "By the river. Ресторан находится у самой реки.")],
+            {41},
+        ),
         "a word of another script": ([*HOUSES, pair("name[The Mill]", "The Mill is a 餐厅 near the river.")], {41}),
     }
     silent = {
+        "loan words": [*HOUSES, pair("Where?", "The café is near the river, a déjà vu for the fiancée.")],
         "in brackets": [*HOUSES, pair("name", "The word is (餐厅), and it is said near the river.")],
         "asked for": [*HOUSES, pair("What is 餐厅?", "The word 餐厅 is that for a place to eat.")],
         "a translation": [

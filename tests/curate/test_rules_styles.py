@@ -222,8 +222,29 @@ class TestMixedUnits(RuleContract):
             + [pair("q", "The town lies 31 miles from the sea."), pair("q", "The town lies 31 kilometres off.")],
             {31, 32},
         ),
+        "area, energy, pressure, and what is no unit": (
+            [pair(f"q {n}", json.dumps({"a": f"{n + 20} m²", "b": f"{n} kWh", "c": f"{n} hPa"})) for n in range(30)]
+            + [
+                pair("q", json.dumps({"a": f"3 {a}", "b": f"3 {b}", "c": f"3 {c}"}))
+                for a, b, c in (
+                    ("acres", "kWh", "hPa"),
+                    ("m²", "BTU", "hPa"),
+                    ("m²", "kWh", "psi"),
+                    ("m²", "kWh", "boxes"),
+                )
+            ],
+            {31, 32, 33, 34},
+        ),
     }
     silent = {
+        "things that are counted": [
+            *[pair(f"q {n}", json.dumps({"a": f"{n + 2} boxes"})) for n in range(30)],
+            pair("q", json.dumps({"a": "3 crates"})),
+        ],
+        "pounds that are money": [
+            *[pair(f"q {n}", f"It weighs {n + 2} kg and costs {n} pounds.") for n in range(30)],
+            pair("q", "It weighs 2 kg and costs 20 pounds."),
+        ],
         "grams among kilograms, in text": [
             *[pair(f"q {n}", f"It weighs {n + 2} kg.") for n in range(30)],
             pair("q", "It weighs 20 g."),

@@ -209,6 +209,18 @@ def of_one(text: str) -> bool:
     return text.isascii() and len(_foreign.intersection(text.lower().split())) < 2
 
 
+def small_words(text: str, code: str = "", but: tuple[str, ...] = ()) -> int:
+    """How many different small words of a language a text has that those of `but` have not; of any one without it."""
+    words = (_words.get(word, ()) for word in set(_LETTERS.findall(text.lower())) if len(word) > 1)
+    return sum((code in codes if code else bool(codes)) and set(but).isdisjoint(codes) for codes in words)
+
+
+def plainly_foreign(text: str) -> bool:
+    """Whether a text that does not tell its language is not English at least: accented words and no small one."""
+    accented = [word for word in _LETTERS.findall(text) if word[0].islower() and not word.isascii()]
+    return len(accented) > 1 and _of_english.isdisjoint(_LETTERS.findall(text.lower()))
+
+
 def script(text: str) -> dict[str, int]:
     """How many letters of each script a text has."""
     counts: defaultdict[str, int] = defaultdict(int)

@@ -1,10 +1,10 @@
 """Units of measure that are written or chosen otherwise than in other answers.
 
 Miles where the others give kilometres, `5 lb` among kilograms, `kms` or `kilometers` for `km`, a bare `5` or `5kg`
-where the others have `5 kg`: at least 80% of the measures in that place (under a key of a JSON answer, in an answer
-that is a measure, in texts most of which have one) are written in one way, and this one in another. Whoever computes
-with the answers is wrong by the factor between the units. A unit that the question uses is left alone where the others
-are copied from it as well, and so are grams among kilograms in texts.
+where the others have `5 kg`, or `5 boxes`: at least 80% of the measures in that place (under a key of a JSON answer,
+in an answer that is a measure, in texts most of which have one) are written in one way, and this one in another.
+Whoever computes with the answers is wrong by the factor between the units. A unit that the question uses is left alone
+where the others are copied from it as well, and so are grams among kilograms in texts.
 """
 
 from __future__ import annotations
@@ -25,19 +25,32 @@ SEVERITY = "warn"
 COST = "who computes with the answers is wrong by the factor between the units"
 FIX = "give the measure in the unit of the other answers, written as they write it"
 WHOLE = "answer"  # the slot of an answer that is a measure
+BARE = "no unit"
 _UNITS = """
 length/metric: mm millimeter millimetre, cm cms centimeter centimetre, m meter metre, km kms kilometer kilometre
-length/imperial: in inch inche, ft feet foot, yd yds yard, mi mile
+length/imperial: in inch inche, ft feet foot, yd yds yard, mi mile, nmi nautical_mile
+area/metric: cm² cm2 square_centimeter square_centimetre, m² m2 sqm sq_m square_meter square_metre, ha hectare
+area/metric: km² km2 square_kilometer square_kilometre
+area/imperial: sq_in square_inch square_inche, sq_ft sqft ft² square_feet square_foot, acre, sq_mi square_mile
 weight/metric: mg milligram, g gram gramme, kg kgs kilo kilogram kilogramme, t tonne
-weight/imperial: oz ounce, lb lbs, st stone
+weight/imperial: oz ounce, lb lbs pound, st stone
 temperature/Celsius: °C ℃ C celsius Celsius degrees_C degrees_Celsius degrees_celsius degree_Celsius
 temperature/Fahrenheit: °F ℉ F fahrenheit Fahrenheit degrees_F degrees_Fahrenheit degrees_fahrenheit degree_Fahrenheit
-volume/metric: ml mL milliliter millilitre, cl centiliter centilitre, l L liter litre
-volume/imperial: fl_oz floz fluid_ounce, pt pts pint, qt qts quart, gal gals gallon
+temperature/Kelvin: K kelvin Kelvin
+volume/metric: ml mL milliliter millilitre, cl centiliter centilitre, l L liter litre, m³ m3 cubic_meter cubic_metre
+volume/imperial: fl_oz floz fluid_ounce, cup, tbsp tablespoon, tsp teaspoon, pt pts pint, qt qts quart, gal gals gallon
 speed/metric: km/h kmh kph kilometers_per_hour kilometres_per_hour, m/s meters_per_second metres_per_second
-speed/imperial: mph mi/h miles_per_hour miles_an_hour
-time/: ms msec millisecond, s sec secs second, min mins minute, h hr hrs hour, day, wk wks week
-data/: kB KB kilobyte, MB megabyte, GB gigabyte, TB terabyte
+speed/imperial: mph mi/h miles_per_hour miles_an_hour, kn knot
+energy/metric: J joule, kJ kilojoule, MJ megajoule, Wh watt_hour, kWh kilowatt_hour, MWh megawatt_hour
+energy/other: cal calorie, kcal kilocalorie, BTU Btu
+power/metric: mW milliwatt, W watt, kW kilowatt, MW megawatt
+power/imperial: hp horsepower
+pressure/metric: Pa pascal, hPa hectopascal, kPa kilopascal, MPa megapascal, mbar millibar, bar
+pressure/other: psi, mmHg, inHg, atm atmosphere
+time/: ms msec millisecond, s sec secs second, min mins minute, h hr hrs hour, day, wk wks week, month, yr yrs year
+frequency/: Hz hertz, kHz kilohertz, MHz megahertz, GHz gigahertz
+electricity/: mV millivolt, V volt, kV kilovolt, mA milliampere, A amp ampere, mAh
+data/: kB KB kilobyte, MB megabyte, GB gigabyte, TB terabyte, MiB, GiB
 """
 _KNOWN: dict[str, tuple[str, str, str]] = {}  # as it is written -> what it measures, system, first name
 for _line in _UNITS.strip().split("\n"):
@@ -46,11 +59,14 @@ for _line in _UNITS.strip().split("\n"):
         _names = _forms.replace("_", "\0").split()
         for _name in (name.replace("\0", " ") for name in _names):
             _KNOWN[_name] = (*_kind.split("/"), _names[0].replace("\0", " "))  # type: ignore[assignment]
+_NUMBER = r"[-−]?\d[\d,.]*(?P<room>[ \u00a0-]?)"
 _MEASURE = re.compile(
-    r"(?<![\w.,$€£#])[-−]?\d[\d,.]*(?P<room>[ \u00a0-]?)"
-    r"(?P<unit>(?:(?:fl|fluid|degrees?|[a-z]+ (?:per|an)) )?[°℃℉]?(?: ?[A-Za-z]+(?:/[hs])?)?)(?![\w/°'])"
+    rf"(?<![\w.,$€£#]){_NUMBER}(?P<unit>(?:(?:fl|fluid|sq|square|cubic|nautical|(?:kilo|mega)?watt|degrees?"
+    r"|[a-z]+ (?:per|an)) )?[°℃℉]?(?: ?[A-Za-z]+[²³23]?(?:/[hs])?)?)(?![\w/°'])"
 )
-_WORDS_TOO = frozenset(["in", "t", "st", "C", "F", "s", "h", "l", "L", "g", "m", "pt", "pts"])  # 3 in ten; plan 9 C
+_VALUE = re.compile(rf"{_NUMBER}(?P<unit>[^\d\s-](?:\D{{0,24}}[^\d\s]|[23])?)")  # a number and whatever follows it
+_TOO = "in t st C F K s h l L g m pt pts W J V A bar bars cup cups cal hp ha MW Pa atm pound pounds"
+_WORDS_TOO = frozenset(_TOO.split())  # 3 in ten, plan 9 C, 20 pounds
 _BARE = re.compile(r"[-−+]?\d[\d,.]*")
 _DIGIT = re.compile(r"\d")
 _TEXT = 400  # characters at the beginning of a text that are looked at
@@ -68,8 +84,10 @@ def judge(corpus: Corpus) -> Iterator[Hit]:
     """One Hit a measure, of the first thing that is odd about it."""
     done = set()
     for index, slot, style, wanted in odd(corpus, CODE):
-        row = corpus.row(index)
         key, _, what = slot.partition("\0")
+        if what == "unit" and wanted not in _KNOWN and (wanted != BARE or style not in _KNOWN):
+            continue  # things that are counted
+        row = corpus.row(index)
         for place, told, text, _ in _measures(row):
             if (place, told) == (slot, style) and (index, text) not in done:
                 done.add((index, text))
@@ -84,13 +102,14 @@ def _measures(row: Row) -> Iterator[tuple[str, str, str, bool]]:
     """(slot, style, text, whether the prompt has the unit) of what is told of each measure."""
     for key, text in row.leaves:
         text = text.strip()
-        match = _MEASURE.fullmatch(text) if len(text) <= _SHORT else None
+        match = _VALUE.fullmatch(text) if len(text) <= _SHORT else None
         known = _known(match["unit"]) if match is not None else None
-        if match is not None and known is not None:
-            yield f"{key or WHOLE}\0unit", known[2], text, _asked(row, match)
-            yield f"{key or WHOLE}\0{known[2]}", _written(match), text, _asked(row, match)
+        if match is not None and (known is not None or key):
+            yield f"{key or WHOLE}\0unit", known[2] if known else match["unit"], text, _asked(row, match)
+            if known is not None:
+                yield f"{key or WHOLE}\0{known[2]}", _written(match), text, _asked(row, match)
         elif len(text) <= _SHORT and _BARE.fullmatch(text):
-            yield f"{key or WHOLE}\0unit", "no unit", text, False
+            yield f"{key or WHOLE}\0unit", BARE, text, False
         elif not key:
             for match in _MEASURE.finditer(text[:_TEXT]):
                 known = _known(match["unit"])
