@@ -192,11 +192,13 @@ class EvalConfig(Settings):
     """Which arms are measured, and how."""
 
     arms: tuple[Literal["zero-shot", "few-shot", "tuned"], ...] = ("zero-shot", "few-shot", "tuned")
+    """Plain text goes without few-shot: it has no prompt that examples could stand before."""
     shots: int = Field(8, ge=1)  # more seldom helps a small model and each costs its tokens on every request
     instructions: str = "auto"
     """System prompt of the prompted arms, or `@file`; auto lists the labels where answers are labels, else none."""
-    metric: str = "auto"
-    """auto: chosen from what the answers look like, and said aloud."""
+    metric: str = "auto"  # of likelihoods only for plain text: design/013
+    """auto: chosen from what the answers look like, and said aloud. `answer-nll`, `perplexity` and `bits-per-byte` say
+    how likely an arm finds the wanted answer, and generate nothing."""
     max_tokens: int | None = Field(None, ge=1)
     """auto: a little over the longest answer of the training rows."""
     schema_file: str | None = None

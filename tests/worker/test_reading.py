@@ -141,7 +141,7 @@ def test_a_turn_that_training_passes_over_is_still_scored(tiny: Path) -> None:
 SETTINGS: dict[str, Any] = {"optim__epochs": 4, "optim__learning_rate": 3e-3, "eval__shots": 2}
 
 
-def write(path: Path, rows: list[dict[str, str]]) -> str:
+def write(path: Path, rows: list[dict[str, Any]]) -> str:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path.name
 
@@ -188,6 +188,26 @@ def test_few_texts_are_held_out_in_folds(tiny: Path, tmp_path: Path, monkeypatch
     result = run.read_as("scores/tuned.json", ArmResult)
     nats = sum(line.score * line.completion_tokens for line in lines)
     assert result.score == pytest.approx(nats / result.completion_tokens)
+
+
+def test_tool_calls_are_read(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    tools = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}]
+
+    def row(number: int) -> dict[str, Any]:
+        call = {"id": "1", "type": "function", "function": {"name": "look", "arguments": f'{{"day": {number % 5}}}'}}
+        asked = {"role": "user", "content": f"weather {number}"}
+        return {"messages": [asked, {"role": "assistant", "content": "", "tool_calls": [call]}], "tools": tools}
+
+    data = write(tmp_path / "rows.jsonl", [row(number) for number in range(40)])
+    held = write(tmp_path / "test.jsonl", [row(number) for number in range(100, 112)])
+    run = tailor.fit(data, test=held, model__name=str(tiny), **SETTINGS)
+    tuned = run.read_as("scores/tuned.json", ArmResult)
+    assert tuned.metric == "answer-nll" and tuned.others["bits-per-byte"] < 20
+    assert any("tool calls and no text to compare" in note for note in run.read("summary.json")["notes"])
+    assert worker.evaluate(run.path, [held], arms=["tuned"])["arms"][0].score == tuned.score
+    with pytest.raises(DataError, match="no answer to score against"):
+        worker.evaluate(run.path, [held], arms=["tuned"], metric="exact")
 
 
 @pytest.mark.parametrize(

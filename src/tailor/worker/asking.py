@@ -13,6 +13,7 @@ from tailor.completers.local import LocalCompleter
 from tailor.errors import DataError, RunError
 from tailor.evaluate.arms import wanted
 from tailor.evaluate.compare import difference
+from tailor.evaluate.scale import scale
 from tailor.records import ArmResult, Completer, Difference, Ledger, Scored
 from tailor.run import Run
 from tailor.weights.locate import locate
@@ -49,9 +50,6 @@ def evaluate(
     ledger = Ledger()
     notes: list[str] = []
     rows = read(data, "rows", config, ledger, notes, screen, grouped=False)
-    if not all(wanted(example) for example in rows):
-        where = next(example.source for example in rows if not wanted(example))
-        raise DataError("this row has no answer to score against", where=str(where))
     for note in notes:
         screen.say(note)
     renderer = render.load(locate(config.model.name, config.model.revision), thinking=config.model.thinking)
@@ -60,6 +58,10 @@ def evaluate(
         asked = config.eval.model_copy(update={"metric": metric} if metric else {})
         other = choose(config.model_copy(update={"eval": asked}), rows, renderer, [])
         choices = msgspec.structs.replace(choices, metric=other.metric, others=other.others) if metric else other
+    by_reading = bool(choices.metric) and scale(choices.metric).asks == "read"
+    unanswered = [example for example in rows if example.kind == "prompt" or not (by_reading or wanted(example))]
+    if unanswered:
+        raise DataError("this row has no answer to score against", where=str(unanswered[0].source))
 
     number = 1 + sum(1 for _ in (run.path / "evaluations").glob("*"))
     out = config.run.model_copy(update={"out": str(run.path / "evaluations" / str(number))})

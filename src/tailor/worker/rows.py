@@ -23,7 +23,7 @@ from tailor.train.source import prepare as render_once
 from tailor.worker.screen import Screen
 
 Verb = Literal["fit", "train"]
-TEXT_METRIC = "answer-nll"  # of plain text, where every token is wanted
+READ = "answer-nll"  # the metric of what has no text to compare: plain text, tool calls
 
 
 class Choices(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +131,7 @@ def choose(config: RunConfig, train: Sequence[Example], renderer: render.Rendere
         return _choose_for_text(config, notes)
     answers = [example for example in train if example.answer]
     pairs = all(example.kind == "pair" for example in train)
-    if not answers and not pairs:
+    if not answers and not pairs and all(example.kind == "prompt" for example in train):
         return Choices(metric="", others=(), instructions="", max_tokens=1, notes=())
     metric, others = _metric(config.eval.metric, answers, pairs, notes)
     instructions = _instructions(config.eval.instructions)
@@ -150,11 +150,11 @@ def choose(config: RunConfig, train: Sequence[Example], renderer: render.Rendere
 
 def _choose_for_text(config: RunConfig, notes: list[str]) -> Choices:
     """For plain text, which has nothing to be asked by: arms read it."""
-    metric = TEXT_METRIC if config.eval.metric == "auto" else config.eval.metric
+    metric = READ if config.eval.metric == "auto" else config.eval.metric
     if scale(metric).asks != "read":
         raise ConfigError(
             f"eval.metric = {metric!r} scores answers, and plain text has none",
-            fix=f"leave it out: plain text is scored by {TEXT_METRIC}",
+            fix=f"leave it out: plain text is scored by {READ}",
         )
     if config.eval.instructions not in ("auto", ""):
         raise ConfigError("plain text has no prompt that instructions could stand in", fix="leave --instructions out")
@@ -182,7 +182,7 @@ def _metric(wanted: str, answers: Sequence[Example], pairs: bool, notes: list[st
     ranked = pairs and wanted in ("auto", preference.METRIC)
     metric = wanted
     if wanted == "auto" or ranked:
-        metric, reason = metrics.choose(answers) if answers else ("", "")
+        metric, reason = _chosen(answers, pairs)
         if not ranked:
             notes.append(f"metric: {metric}, {reason}")
     beside = (metric, *metrics.companions(metric)) if metric else ()
@@ -193,6 +193,13 @@ def _metric(wanted: str, answers: Sequence[Example], pairs: bool, notes: list[st
         + (f"; the answers it writes itself are scored by {metric} beside that" if metric else "")
     )
     return preference.METRIC, tuple(name for name in beside if scale(name).kind != "corpus")  # a mean over rows
+
+
+def _chosen(answers: Sequence[Example], pairs: bool) -> tuple[str, str]:
+    """(the metric that suits the answers, why); none for pairs without text, which are only ranked."""
+    if answers:
+        return metrics.choose(answers)
+    return ("", "") if pairs else (READ, "the answers hold tool calls and no text to compare")
 
 
 def _write(
