@@ -94,6 +94,9 @@ class TestAnswerNotInOptions(RuleContract):
     }
 
 
+SHORT = "The old harbour of Lisbon lies four miles from the new one."
+
+
 class TestNearTie(RuleContract):
     name = "near-tie"
     fires = {
@@ -105,8 +108,18 @@ class TestNearTie(RuleContract):
             ],
             {1},
         ),
+        "a slip of the pen in twelve words, a name's too": (
+            [
+                choice("q", SHORT, SHORT.replace("harbour", "habrour")),
+                choice("r", SHORT, SHORT.replace("Lisbon", "Libson")),
+                *APART,
+            ],
+            {1, 2},
+        ),
     }
     silent = {
+        "another word in twelve": [choice("q", SHORT, SHORT.replace("harbour", "station")), *APART],
+        "another number in a name": [choice("q", f"{LONG} Take num2.", f"{LONG} Take num3."), *APART],
         "pairs that teach a word each": [
             choice(f"q {n}", f"{LONG} At {n}.", f"{LONG} Look, at {n}.") for n in range(20)
         ],

@@ -17,6 +17,7 @@ from tailor.testing.rules import RuleContract, chat, pair
 
 CASES = Path(__file__).parents[3] / "shared/data/ftfy-cases"
 WORDS = ("kettle", "invoice", "garage", "paint", "harbour", "voucher", "screw", "colleague", "ladder", "window")
+MONTHS = ("March", "April", "May", "June", "July", "August", "winter", "spring", "summer", "autumn", "town", "vain")
 
 
 def said(*texts: str) -> list[dict[str, str]]:
@@ -190,6 +191,23 @@ class TestSpecialTokensInContent(RuleContract):
 WHOLE = [pair(f"What of the {word}?", f"It is about the {word} that we sold.") for word in WORDS] * 3
 
 
+SOLD = [
+    pair(f"q {n}", f"Of the old harbour they sold {n} {word}s in {MONTHS[n % 12]}.")
+    for n, word in enumerate(WORDS * 12)
+]
+CUT = set(range(121, 141))
+
+
+def cut(*ends: str) -> list[dict[str, str]]:
+    """Twenty answers that end so, without a mark."""
+    return [pair(f"r {n}", f"Then of {n} {word}s {ends[n % len(ends)]}") for n, word in enumerate(WORDS * 2)]
+
+
+def unmarked(count: int) -> list[dict[str, str]]:
+    """Whole sentences whose mark is not there."""
+    return [pair(f"s {n}", f"Of all {WORDS[n % 10]}s they sold {n} in {MONTHS[n % 12]}") for n in range(count)]
+
+
 class TestEcho(RuleContract):
     name = "echo"
     fires = {
@@ -220,6 +238,7 @@ class TestTruncatedAnswer(RuleContract):
             ],
             {31},
         ),
+        "no mark where some have none, most in the middle": (SOLD + cut("the old", "they sold") + unmarked(4), CUT),
         "the beginning of a word, where some have no mark": (
             [
                 *(pair(f"q {word}", f"They sold the old {word} of the harbour in March.") for word in WORDS * 3),
@@ -231,6 +250,8 @@ class TestTruncatedAnswer(RuleContract):
     }
     silent = {
         "phrases": [pair(word, f"one {word} from the old shop") for word in WORDS] * 3,
+        "no mark where some have none, all at an end": SOLD + unmarked(24),
+        "the same end again and again": SOLD + cut("to the harbour man"),
         "lists, titles, sums, tags": [
             *WHOLE,
             *said(

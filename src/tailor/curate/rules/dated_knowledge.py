@@ -72,7 +72,7 @@ _HINTS = (  # a text that has none of these, and no year, says no such thing
 )
 _LIMIT = re.compile(  # how far somebody's knowledge goes
     r"\b(?:after|beyond|past|(?:later|newer) than|since|until|till|(?:up|prior) to|through|knowledge (?:in|of)"
-    rf"|(?:stops?|ends?|ended) (?:in|at)),? (?:\w+ ){{0,3}}?"
+    r"|(?:stops?|ends?|ended) (?:in|at)),? (?:\w+ ){0,3}?"
     + _DAY.replace("19|20", "20")  # the century of those who say so
 )
 _KNOWS = re.compile(r"\b(?:knowledge|information|data|trained|training|aware|(?:un)?known?|updated?|events|access)\b")

@@ -1,10 +1,10 @@
 """A preference pair whose two answers are nearly the same text.
 
 They differ in punctuation only; or, in data whose pairs otherwise differ clearly, in one word of twenty, and in no
-number, negation or name. What such a pair teaches is that comma or word, with the weight of a whole pair; mostly the
-sampler gave the same answer twice, and a person or a judge had to choose. Pairs that differ by little in order to teach
-just that (a tone, a spelling) are left alone: where a fifth of the pairs is alike, that is the data's way. Pairs that
-are equal are K101.
+number, negation or name; a word with a slip of the pen (`capacitos`) counts for half a word, and may be a name. What
+such a pair teaches is that comma or word, with the weight of a whole pair; mostly the sampler gave the same answer
+twice, and a person or a judge had to choose. Pairs that differ by little in order to teach just that (a tone, a
+spelling) are left alone: where a fifth of the pairs is alike, that is the data's way. Pairs that are equal are K101.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def collect(row: Row) -> float | None:
     chosen, rejected = ("\n".join(turn.text for turn in side) for side in (example.chosen, example.rejected))
     if not 0.8 * len(chosen) <= len(rejected) <= 1.25 * len(chosen):
         return 0.0
-    names, others_names = ({word for word in _WORD.findall(text) if word[0].isupper()} for text in (chosen, rejected))
+    written, otherwise = _WORD.findall(chosen), _WORD.findall(rejected)
+    slips = _slips(written, otherwise)
+    names, others_names = ({word for word in found if _telling(word)} for found in (written, slips))
     chosen, rejected = plain(chosen), plain(rejected)
     words, others = _WORD.findall(chosen), _WORD.findall(rejected)
     if not words or chosen == rejected:
@@ -49,8 +51,9 @@ def collect(row: Row) -> float | None:
     key, other = question_keys(chosen), question_keys(rejected)
     if words == others:
         return 2.0 if key == other else 0.0
-    alike = _common(words, others)
-    ordered = alike >= NEARLY and _common(itertools.pairwise(words), itertools.pairwise(others)) >= ORDERED
+    mended = [word.casefold() for word in slips]
+    alike = (_common(words, others) + _common(words, mended)) / 2
+    ordered = alike >= NEARLY and _common(itertools.pairwise(words), itertools.pairwise(mended)) >= ORDERED
     return alike if ordered and key[1] == other[1] and names == others_names else min(alike, ALIKE)
 
 
@@ -75,6 +78,27 @@ def judge(corpus: Corpus) -> Iterator[Hit]:
                 evidence=f"chosen    …{here}\nrejected  …{there}",
                 at=chosen,
             )
+
+
+def _slips(words: list[str], others: list[str]) -> list[str]:
+    """The words of the rejected answer, those with a slip of the pen as the chosen answer has them."""
+    if len(words) != len(others):
+        return others
+    return [word if word != other and _slip(word, other) else other for word, other in zip(words, others)]
+
+
+def _slip(word: str, other: str) -> bool:
+    """Whether two words differ in one letter, put in, left out or exchanged, or in the order of two."""
+    if min(len(word), len(other)) < 4 or not (word.isalpha() and other.isalpha()):
+        return False
+    start = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(word, other)))
+    a, b = word[start:], other[start:]
+    return a[1:] == b[1:] or a[1:] == b or a == b[1:] or (a[:2] == b[1::-1] and a[2:] == b[2:])
+
+
+def _telling(word: str) -> bool:
+    """Whether a word is a name, or has a number in it: one such word makes another answer."""
+    return word[0].isupper() or (not word.isalpha() and any(sign.isdigit() for sign in word))
 
 
 def _common(these: Iterable[object], those: Iterable[object]) -> float:

@@ -31,7 +31,7 @@ FIX = "take the value from the question, leave the key out, or take the row out"
 COPIED = 0.85  # share of values that stand in the question; 10% of invented ones leave it above
 SURELY = 0.95  # share of the values beside a key that speak for it where it has few of its own, or much invented
 _PIECE = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")
-_SHORT = 2  # characters: less stands in every question
+_SHORT = 2  # characters, of what is no number: less stands in every question
 _WORDS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
     " eighteen nineteen twenty"
@@ -87,9 +87,9 @@ def _values(row: Row) -> list[tuple[str, str, bool]]:
     if row.json is None:
         text = row.answer.strip()
         if len(text) <= LABEL and "\n" not in text:
-            return [("", text, held.holds(text))] if len(text) >= _SHORT else []
+            return [("", text, held.holds(text))] if len(text) >= _SHORT or text.isdigit() else []
         return []
-    values = [(key, text) for key, text in row.leaves if len(text) >= _SHORT]
+    values = [(key, text) for key, text in row.leaves if len(text) >= _SHORT or text.isdigit()]
     values += _numbers("", row.json)
     return [(key, value, held.holds(value)) for key, value in values]
 
