@@ -113,7 +113,7 @@ def test_bootstrap_of_graded_scores_is_scipys_bca_at_the_widened_level() -> None
         n_resamples=20_000,
         confidence_level=_widened(60),
         method="BCa",
-        rng=np.random.default_rng(8),
+        random_state=np.random.default_rng(8),
     ).confidence_interval
     assert stats.bootstrap(scores) == pytest.approx((theirs.low, theirs.high), abs=0.002)
     plain = np.quantile(scores, [0.0, 1.0])
@@ -130,7 +130,7 @@ def test_paired_bootstrap_is_scipys_percentile_with_one_gain_and_loss_added() ->
         n_resamples=20_000,
         confidence_level=_widened(82),
         method="percentile",
-        rng=np.random.default_rng(8),
+        random_state=np.random.default_rng(8),
     ).confidence_interval
     interval, p = stats.paired_bootstrap(differences)
     assert interval == pytest.approx((theirs.low, theirs.high), abs=0.004)
@@ -237,7 +237,7 @@ def test_corpus_bootstrap_of_a_mean_is_the_bootstrap_of_the_mean() -> None:
     values = np.random.default_rng(3).normal(0.3, 1, 100)
     interval, p = stats.corpus_bootstrap(lambda rows: float(values[rows].mean()), 100, paired=True)
     theirs = scipy_stats.bootstrap(
-        (values,), np.mean, confidence_level=_widened(100), method="percentile", rng=np.random.default_rng(0)
+        (values,), np.mean, confidence_level=_widened(100), method="percentile", random_state=np.random.default_rng(0)
     ).confidence_interval
     assert interval == pytest.approx((theirs.low, theirs.high), abs=0.03)
     assert p == pytest.approx(scipy_stats.ttest_1samp(values, 0).pvalue, abs=0.02)

@@ -26,6 +26,7 @@ from transformers import (
 )
 
 from tailor.records import Datum, Segment, Source, Targets, Tree
+from tailor.weights.load import capped
 
 VOCABULARY = 61
 SIZES = {
@@ -107,6 +108,7 @@ def build(family: str) -> PreTrainedModel:
     """A random fp32 model whose weights are large enough for attention to be far from uniform."""
     torch.manual_seed(7)
     model = AutoModelForCausalLM.from_config(FAMILIES[family](), dtype=torch.float32)
+    capped(model)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim > 1:

@@ -155,7 +155,7 @@ class Oracle:
         entry: dict[str, Any] = {"role": turn.role, "content": turn.text}
         for part in turn.parts:
             if isinstance(part, Reasoning):
-                entry["reasoning_content"] = part.text
+                entry["reasoning_content"] = entry["thinking"] = part.text  # transformers fills in the second of late
             elif isinstance(part, ToolCall):
                 arguments = json.dumps(part.arguments, ensure_ascii=False) if self.text_arguments else part.arguments
                 function = {"name": part.name, "arguments": arguments}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, Gemma2Config
 
 from tailor.config import ModelConfig
 from tailor.errors import ConfigError, ModelError, ResourceError
@@ -135,3 +136,21 @@ def test_an_embedding_larger_than_the_vocabulary_stays(saved: str) -> None:
 def test_nothing_is_printed(saved: str, capfd: pytest.CaptureFixture[str]) -> None:
     fresh(saved)
     assert capfd.readouterr() == ("", "")
+
+
+def test_attention_scores_are_capped_whatever_transformers_would_choose(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 4, "num_key_value_heads": 2}
+    config = Gemma2Config(vocab_size=61, num_hidden_layers=2, head_dim=8, attn_logit_softcapping=0.5, **shape)
+    oracle = AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
+    with torch.no_grad():
+        for parameter in oracle.parameters():
+            parameter.normal_(0, 0.3)
+    oracle.save_pretrained(tmp_path)
+    loaded = load(ModelConfig(name=str(tmp_path), dtype="fp32"))
+    ids = torch.arange(12)[None]
+    with torch.no_grad():
+        wanted, found = oracle(ids).logits, loaded.model(ids).logits
+        uncapped = AutoModelForCausalLM.from_pretrained(tmp_path, attn_logit_softcapping=None)(ids).logits
+    assert torch.equal(found, wanted)
+    assert (uncapped - wanted).abs().max() > 0.01

@@ -131,6 +131,7 @@ def load(
     def make() -> tuple[Any, int]:
         how = _four_bits(folder, config, dtype, place) if config.quantise == "nf4" else {}
         model = (_fresh if config.random_weights else _pretrained)(folder, config, dtype, seed, how)
+        capped(model)
         quantise.settle(model, place)
         if config.quantise == "nf4" and not quantise.quantised(model):
             raise ModelError("no linear layer of this model can be held in 4 bits", fix="model.quantise = 'none'")
@@ -245,6 +246,15 @@ def _pretrained(folder: Path, config: ModelConfig, dtype: torch.dtype, seed: int
             fix="the download or the conversion is incomplete",
         )
     return model
+
+
+def capped(model: Any) -> None:
+    """Gives a model with capped attention scores (Gemma 2) an attention that caps them.
+
+    torch's SDPA cannot, and up to 5.17 at least transformers chooses it all the same.
+    """
+    if getattr(model.config.get_text_config(), "attn_logit_softcapping", None):
+        model.set_attn_implementation("eager")
 
 
 def _fresh(folder: Path, config: ModelConfig, dtype: torch.dtype, seed: int, how: dict[str, Any]) -> Any:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from tailor.config import ModelConfig
 from tailor.disk import need_space, replaced
 from tailor.errors import ModelError
-from tailor.weights.load import hushed, load
+from tailor.weights.load import capped, hushed, load
 from tailor.weights.quantise import dequantise
 from tailor.weights.save import add_companions
 
@@ -90,6 +90,7 @@ def merge(
         del model, plain, loaded
         with hushed():
             again = AutoModelForCausalLM.from_pretrained(staged, dtype=torch.float32)
+        capped(again)
         stored = _compare(again, rows, tuned, dtype, f"storing it in {dtype} changed")
         difference = _logits(again, rows) - tuned
         lost = _rms(difference) / effect if effect else 0.0
