@@ -100,13 +100,15 @@ def measure(
     """
     belong(arm, examples, done)
     scorers = {name: plugins.load("metrics", name) for name in dict.fromkeys((metric, *others))}
+    writes = scale(metric).asks == "write"
     lines = dict(done)
     open_rows = [row for row in range(len(examples)) if row not in lines]
     progress(arm, len(lines), len(examples))
     asked = [(request(examples[row]), examples[row]) for row in open_rows]
     for index, completions in answers(asked) if asked else ():
         row = open_rows[index]
-        lines[row] = _scored(row, examples[row], completions, scorers, metric)
+        line = _scored(row, examples[row], completions, scorers, metric)
+        lines[row] = line if writes else msgspec.structs.replace(line, given="")  # it only read what was wanted
         sink(lines[row])
         progress(arm, len(lines), len(examples))
     ordered = [lines[row] for row in range(len(examples))]
@@ -175,7 +177,7 @@ def _scored(
         source=example.source,
         prompt=show(example.prompt),
         wanted=wanted(example),
-        given=first.text if scale(metric).asks == "write" else "",
+        given=first.text,
         score=means[metric],
         detail=scores[metric][0].detail,
         group=example.group,

@@ -60,6 +60,8 @@ def model_at(job: Job, folder: str) -> Any:
         model = PeftModel.from_pretrained(base, folder, is_trainable=True)
     else:
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    if getattr(model.config.get_text_config(), "attn_logit_softcapping", None):
+        model.set_attn_implementation("eager")  # SDPA leaves the cap out
     return model.to(job["device"]).eval()  # evaluation mode: no dropout
 
 
