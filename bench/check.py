@@ -204,7 +204,7 @@ def near(count: int, permutations: int = 0) -> dict[str, Any]:
     found_texts = texts(count)
     if not wanted_file.exists():
         wanted_file.parent.mkdir(exist_ok=True)
-        wanted_file.write_text(json.dumps(sorted(exact_pairs(found_texts, 0.8))))
+        wanted_file.write_text(json.dumps(sorted(exact_pairs([[text] for text in found_texts], 0.8))))
     wanted = {(a, b) for a, b in json.loads(wanted_file.read_text())}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "texts.json"

@@ -93,10 +93,11 @@ def test_pairs_are_those_of_exact_comparison(threshold: float, tmp_path: Path) -
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared/data/gpteacher")
-@pytest.mark.parametrize(("level", "rows", "near"), [("dedupe-only", 7_673, 444), ("similarity-0.7", 3_487, 0)])
+@pytest.mark.parametrize(("level", "rows", "near"), [("dedupe-only", 7_673, 398), ("similarity-0.7", 3_487, 0)])
 def test_tool_use_rows_after_their_template(level: str, rows: int, near: int) -> None:
-    """Whole rows call 83% of this set near duplicates; without the template 6% are, and none where others took off
-    what was alike at 0.7. The 444 are 99.8% of the 445 rows that comparing every pair exactly gives."""
+    """Whole rows call 83% of this set near duplicates; without the template 5% are, and none where others took off
+    what was alike at 0.7. The 398 are among the 402 rows that comparing every pair exactly gives where the lines of
+    the header are taken off instead (bench/truths.py)."""
     found, count = pairs_of(SHARED / "gpteacher" / f"toolformer-{level}.json", CheckConfig())
     assert count == rows
     assert len(set(found.pairs[:, 1].tolist())) == near
@@ -133,6 +134,28 @@ def test_the_template_is_what_many_rows_share() -> None:
     assert left == wanted
     assert max(left) < 30
     assert not len(Template.of(texts[:7]).runs), "seven rows are no habit"
+
+
+def left_of(texts: list[str]) -> list[int]:
+    """How many pieces each text has left when the template of all of them is off."""
+    template = Template.of(texts)
+    return [len(found) for part in template.pieces(texts) for found in np.split(part.values, part.starts[1:])]
+
+
+def test_how_many_questions_begin_is_no_template() -> None:
+    """A third begins with `find the`, behind the same opening: those two words are the question's."""
+    opening = "you are a helpful clerk who answers in one word"
+    questions = [f"{'find the' if n % 3 == 0 else f'q{n} w{n}'} word{n} thing{n * 7} of end{n}" for n in range(90)]
+    assert left_of([f"{opening} {question}" for question in questions]) == [len(q) - 4 for q in questions]
+    endings = [f"word{n} thing{n * 7} {'is it' if n % 3 == 0 else f'q{n} w{n}'}" for n in range(90)]
+    assert left_of([f"{ending} {opening}" for ending in endings]) == [len(text) - 4 for text in endings]
+
+
+def test_what_half_of_the_texts_begin_with_is_template() -> None:
+    texts = [f"notes of {'the office' if n % 4 else 'my'} word{n} thing{n * 7} end{n}" for n in range(60)]
+    assert left_of(texts) == [len(text.removeprefix("notes of the office ")) - 4 for text in texts], (
+        "the words of a quarter stay, and of two words all"
+    )
 
 
 def test_clusters_join_what_is_joined_by_pairs() -> None:

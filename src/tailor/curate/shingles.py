@@ -2,7 +2,9 @@
 
 Two texts are as similar as the share of pieces that they have in common (Jaccard). In data made with a prompt template
 most pieces of every row are the template's: on one tool-use set that calls 83% of the rows near duplicates. So runs of
-`RUN` words that stand in `SHARED` of the rows or more are taken off first.
+`RUN` words that stand in `SHARED` of the rows or more are taken off first, but for words behind or before a template
+that others could stand for (many questions begin with "calculate the"); and the first words, three and more but no
+run, that `COMMON` of the rows begin with.
 
 Texts are as `rows.plain` leaves them: words divided by one space, no line ends. Everything is UTF-8 bytes, so that
 NumPy handles a batch as one array.
@@ -10,6 +12,7 @@ NumPy handles a batch as one array.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -19,6 +22,8 @@ PIECE = 5  # bytes; shorter ones are common to all English, longer ones make a t
 RUN = 6  # words: long enough that only what was copied repeats, short enough to see a one-line instruction
 SHARED = 0.05  # of the rows; rarer templates leave near duplicates of their own
 FEWEST = 8  # rows that a run has to stand in, whatever the share
+STEADY = 0.5  # share of what follows five words that shared runs must make up: less, and it is no template that goes on
+COMMON = 0.5  # of the rows; no question begins so often in the same way
 BATCH = 1 << 18  # bytes: what is worked on fits a core's cache
 
 _mask = (1 << 64) - 1
@@ -45,25 +50,20 @@ class Pieces(NamedTuple):
 
 
 class Template:
-    """The runs of words that rows share."""
+    """What rows share: runs of words, sorted uint64 hashes; and the words that they begin with."""
 
-    def __init__(self, runs: np.ndarray) -> None:
-        self.runs = runs  # sorted uint64 hashes
+    def __init__(self, runs: np.ndarray, start: str = "") -> None:
+        self.runs = runs
+        self.start = np.frombuffer(f"{start} ".encode() if start else b"", np.uint8)
         self._table = np.zeros(1 << 16, np.bool_)  # says at once of most runs that they are none of these
         self._table[(runs >> np.uint64(48)).astype(np.intp)] = True
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> Template:
         """What these texts share; they should be all different, and a few thousand at most."""
-        seen = [np.empty(0, np.uint64)]
-        for batch in batches(texts):
-            runs, rows = _Words(batch).runs()
-            order = np.lexsort((rows, runs))
-            runs, rows = runs[order], rows[order]
-            again = (runs[1:] == runs[:-1]) & (rows[1:] == rows[:-1])
-            seen.append(runs[np.concatenate([[True], ~again])[: len(runs)]])
-        runs, counts = np.unique(np.concatenate(seen), return_counts=True)
-        return cls(runs[counts >= max(FEWEST, SHARED * len(texts))])
+        runs, counts, within = _counted(texts)
+        often = counts >= max(FEWEST, SHARED * len(texts))
+        return cls(np.sort(runs[often][_steady(counts[often], within[often])]), _start(texts))
 
     def pieces(self, texts: Sequence[str]) -> Iterator[Pieces]:
         """The pieces of what is left of each text, batch by batch."""
@@ -83,23 +83,102 @@ class Template:
         return np.concatenate(runs), np.concatenate(rows)
 
     def _stripped(self, data: np.ndarray) -> np.ndarray:
-        """The texts without the words that stand in a shared run."""
+        """The texts without the words that they begin with, and without those that stand in a shared run."""
         if not len(self.runs):
-            return data
+            return self._begun(data)
         words = _Words(data)
         runs, _ = words.runs(every=True)
         maybe = np.flatnonzero(self._table[(runs >> np.uint64(48)).astype(np.intp)])
         places = np.minimum(np.searchsorted(self.runs, runs[maybe]), len(self.runs) - 1)
         hits = maybe[(self.runs[places] == runs[maybe]) & words.whole[maybe]]
         if not len(hits):
-            return data
+            return self._begun(data)
         edges = np.zeros(len(words.starts) + 1, np.int64)
         np.add.at(edges, hits, 1)
         np.add.at(edges, hits + RUN, -1)
         keep = np.ones(len(data), np.bool_)
         keep[words.starts[0] :] = np.repeat(np.cumsum(edges[:-1]) == 0, words.spans)
-        left: np.ndarray = data[keep | (data == _END)]
+        return self._begun(data[keep | (data == _END)])
+
+    def _begun(self, data: np.ndarray) -> np.ndarray:
+        length = len(self.start)
+        if not length or len(data) <= length:
+            return data
+        starts = np.concatenate([[0], np.flatnonzero(data[:-1] == _END) + 1])
+        starts = starts[starts <= len(data) - length]
+        found = starts[(data[starts[:, None] + np.arange(length)] == self.start).all(axis=1)]
+        keep = np.ones(len(data), np.bool_)
+        keep[(found[:, None] + np.arange(length)).ravel()] = False
+        left: np.ndarray = data[keep]
         return left
+
+
+def _counted(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The runs of RUN words of texts: hash, in how many texts it stands, and of each of the two runs of one word less
+    within it, the first and the last, the hash and in how many texts that stands; uint64, int64, uint64 [n, 2, 2]."""
+    long, short, rows = [np.empty(0, np.uint64)], [np.empty((0, 2), np.uint64)], [np.empty(0, np.int64)]
+    part, part_rows = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
+    before = 0
+    for batch in batches(texts):
+        words, less = _Words(batch), _Words(batch, RUN - 1)
+        found, places = words.runs(every=True)
+        whole = words.whole[: len(found)]
+        pieces, of = less.runs(every=True)
+        long.append(found[whole])
+        short.append(np.stack([pieces[:-1], pieces[1:]], axis=1)[whole])
+        rows.append(places[whole] + before)
+        part.append(pieces[less.whole[: len(pieces)]])
+        part_rows.append(of[less.whole[: len(pieces)]] + before)
+        before += int(np.count_nonzero(batch == _END))
+    runs, first, counts = _in_texts(np.concatenate(long), np.concatenate(rows))
+    parts, _, often = _in_texts(np.concatenate(part), np.concatenate(part_rows))
+    ends = np.concatenate(short)[first]
+    within = np.stack([ends, often[np.searchsorted(parts, ends)].astype(np.uint64)], axis=2)
+    return runs, counts, within
+
+
+def _in_texts(runs: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Each different run, a place where it stands, and in how many texts it does."""
+    order = np.lexsort((rows, runs))
+    again = (np.diff(runs[order]) == 0) & (np.diff(rows[order]) == 0)
+    once = order[np.concatenate([[True], ~again])[: len(order)]]
+    found, first, counts = np.unique(runs[once], return_index=True, return_counts=True)
+    return found, once[first], counts
+
+
+def _steady(counts: np.ndarray, within: np.ndarray) -> np.ndarray:
+    """Which shared runs are the template's to the first and to the last word, bool [n].
+
+    Behind a template anything may follow. The run that goes one word beyond it is shared where many texts go on in the
+    same way; but then shared runs make up little of what follows the five words before. It is none, and none is the
+    run that follows on it; the same backwards.
+    """
+    keep = np.ones(len(counts), np.bool_)
+    for side in (0, 1):
+        here, there = within[:, side, 0].tolist(), within[:, 1 - side, 0].tolist()
+        covered: Counter[int] = Counter()
+        for five, count in zip(here, counts.tolist()):
+            covered[five] += count
+        steady = np.array([covered[five] for five in here], np.float64) >= STEADY * within[:, side, 1]
+        for _ in range(len(counts)):
+            led = {five for five, holds in zip(there, steady) if holds}
+            behind = set(there)
+            still = steady & np.array([five not in behind or five in led for five in here], np.bool_)
+            if (still == steady).all():
+                break
+            steady = still
+        keep &= steady
+    return keep
+
+
+def _start(texts: Sequence[str]) -> str:
+    """The words, three and more but fewer than a run, that COMMON of the texts begin with."""
+    firsts = [text.split(" ", RUN)[: RUN - 1] for text in texts]
+    for length in range(RUN - 1, 2, -1):
+        start, count = Counter(" ".join(words[:length]) for words in firsts).most_common(1)[0] if firsts else ("", 0)
+        if count >= max(FEWEST, COMMON * len(texts)):
+            return start
+    return ""
 
 
 def batches(texts: Sequence[str]) -> Iterator[np.ndarray]:
