@@ -68,12 +68,7 @@ def _page(lines: Sequence[Line]) -> list[str]:
         if found:
             means = fmean(figures[0] for figures in found.values()), fmean(figures[1] for figures in found.values())
             page.append(f"| {rate:.0%} | {len(found)} | {means[0]:.3f} | {means[1]:.3f} | {_short(found) or 'none'} |")
-    page += [
-        "",
-        "The line of K104 is the mean of an easy set and a hard one: in *notes* a clinical note stands against a patient's",
-        "own words, in *rasbt* a sixth of the pairs differ by words that no other pair has, and there no model of words",
-        "tells which answer was chosen (0.79 of the turned pairs found at 3%, 0.87 of the named ones right).",
-    ]
+    page += _turned(rows)
     for rate in RATES:
         page += ["", f"### {rate:.0%} of the rows", "", *_table([line for line in rows if line["rate"] == rate], rows)]
     page += _wholes([line for line in lines if not line["rate"] and line.get("injected")])
@@ -81,6 +76,21 @@ def _page(lines: Sequence[Line]) -> list[str]:
     page += _truths([line for line in lines if line["set"].startswith("truth/")])
     page += _clean([line for line in lines if line["set"].startswith("clean/")])
     return page
+
+
+def _turned(rows: Sequence[Line]) -> list[str]:
+    """What the mean of K104 is made of."""
+    at = {line["set"]: line for line in rows if line["code"] == "K104" and line["rate"] == 0.03}
+    if not at:
+        return []
+    shown = ", ".join(f"*{name}* {recall(line):.2f} / {precision(line):.2f}" for name, line in sorted(at.items()))
+    return [
+        "",
+        f"The line of K104 is the mean of an easy set and a hard one (3%: {shown}). In *notes* a clinical",
+        "note stands against the patient's own words; in *rasbt* pairs are polite or rude, or merely reworded: ridge,",
+        "naive Bayes and logistic models of their words rank the turned ones alike (AUROC 0.98), and whoever wants to",
+        "find 0.85 of them at 3% is wrong in half of what he names, with any of the three.",
+    ]
 
 
 def by_rule(lines: Iterable[Line]) -> dict[str, tuple[float, float, float]]:
@@ -161,10 +171,10 @@ def _truths(lines: Sequence[Line]) -> list[str]:
         "The near rows of gpteacher are known without the rule: the header of the tool-use prompt is taken off by its",
         "lines, every pair of rows is then compared exactly (Jaccard of the runs of five bytes in question and answer,",
         "0.8 and more), and a row counts that is near an earlier one. By how often lines stand there, those that 5% of",
-        "the rows have are header, and so is a label before a colon that half of them have (`toolformer access:`), not",
-        "the rarer lists of tools behind it. *Whole header* knows the format and takes off those lists as well, which",
-        "the rule keeps: what varies is content. Of the rows of E2E that people corrected many say what is asked for in",
-        "other words, or say more than it; C502 is right to be silent there.",
+        "the rows have are header, and so is a label before a colon that half of them have (`toolformer access:`),",
+        "not the rarer lists of tools behind it. *Whole header* knows the format and takes off those lists as well,",
+        "which the rule keeps: what varies is content. Of the rows of E2E that people corrected many say what is asked",
+        "for in other words, or say more than it; C502 is right to be silent there.",
         "",
         "| data | rule | true | recall | precision | what is compared |",
         "|---|---|---|---|---|---|",
