@@ -12,6 +12,7 @@ import torch
 from tailor import kernels, render
 from tailor.config import AdapterConfig, ModelConfig
 from tailor.errors import Cancelled, ResourceError
+from tailor.kernels import arena
 from tailor.run import Run
 from tailor.train import loop, plan
 from tailor.train.measure import Meter, features, forest, measure
@@ -63,7 +64,7 @@ def kept(model: torch.nn.Module, tree: Any, again: int) -> int:
             found[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor), arena.bypassed():
         values = kernels.logprobs(model, tree, again=again)
     values.sum().backward()  # type: ignore[no-untyped-call]
     return sum(found.values())

@@ -15,18 +15,20 @@ from torch import Tensor
 
 from tailor.kernels import gemm_attention, tile_attention
 from tailor.kernels.layout import Batch
+from tailor.kernels.scratch import scratch
 
 
 def attend(
-    query: Tensor, key: Tensor, value: Tensor, batches: Sequence[Batch], factor: float
-) -> tuple[Tensor, list[Tensor]]:
-    """(outcome [m, heads, dv], log-sum-exp of each batch) of query [m, heads, d], key [t, kv, d], value [t, kv, dv].
+    query: Tensor, key: Tensor, value: Tensor, batches: Sequence[Batch], factor: float, out: Tensor
+) -> list[Tensor]:
+    """Writes the outcome of query [m, heads, d], key [t, kv, d] and value [t, kv, dv] to `out` [m, heads, dv].
 
-    Heads may be slices of longer rows. Rows of `query` that no piece asks for (padding) come out as zeros.
+    Heads may be slices of longer rows. Rows behind those that pieces ask with (padding) become zeros. Returns the
+    log-sum-exp of each batch.
     """
-    out = query.new_zeros(*query.shape[:2], value.shape[-1])
+    out[_asked(batches) :] = 0
     way = tile_attention if tile_attention.fits(query, key, value) else gemm_attention
-    return out, [way.attend(query, key, value, batch, factor, out) for batch in batches]
+    return [way.attend(query, key, value, batch, factor, out) for batch in batches]
 
 
 def attend_backward(
@@ -39,14 +41,22 @@ def attend_backward(
     factor: float,
     sums: Sequence[Tensor],
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of `attend`, which gave `out`: by query, of which each row has one place, in its type; by key and value
-    in fp32."""
-    dq = torch.zeros(query.shape, dtype=query.dtype, device=query.device)
-    dk, dv = (torch.zeros(x.shape, device=x.device) for x in (key, value))
+    """Gradients of `attend`, which gave `out`, in scratch memory: by query in its type, by key and value in fp32."""
+    dq = scratch("gradient of query", *query.shape, like=query)
+    dq[_asked(batches) :] = 0
+    dk, dv = (
+        scratch(f"gradient of {name}", *x.shape, like=x.new_empty(0, dtype=torch.float32)).zero_()
+        for name, x in (("key", key), ("value", value))
+    )
     way = tile_attention if tile_attention.fits(query, key, value) else gemm_attention
     for batch, lse in zip(batches, sums):
         way.attend_backward(dout, out, query, key, value, batch, factor, lse, dq, dk, dv)
     return dq, dk, dv
+
+
+def _asked(batches: Sequence[Batch]) -> int:
+    """How many rows ask: the first ones."""
+    return sum(int(batch.asked.sum()) for batch in batches)
 
 
 class Attend(torch.autograd.Function):
@@ -55,7 +65,8 @@ class Attend(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, batches: Sequence[Batch], factor: float) -> Tensor:
         """As `attend`."""
-        out, sums = attend(query, key, value, batches, factor)
+        out = query.new_empty(*query.shape[:2], value.shape[-1])
+        sums = attend(query, key, value, batches, factor, out)
         ctx.save_for_backward(query, key, value, out, *sums)
         ctx.batches, ctx.factor = batches, factor
         return out
@@ -65,4 +76,4 @@ class Attend(torch.autograd.Function):
         """As `attend_backward`, in the types of the inputs."""
         query, key, value, out, *sums = ctx.saved_tensors
         grads = attend_backward(dout.contiguous(), out, query, key, value, ctx.batches, ctx.factor, sums)
-        return (*(grad.to(x.dtype) for grad, x in zip(grads, (query, key, value))), None, None)
+        return (*(grad.to(x.dtype, copy=True) for grad, x in zip(grads, (query, key, value))), None, None)

@@ -8,7 +8,7 @@ everything else is made again by one elementwise pass.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from tailor.kernels import elementwise as passes
+from tailor.kernels.arena import Arena
 from tailor.kernels.attend import attend, attend_backward
 from tailor.kernels.layout import Batch
 from tailor.kernels.linear import Bundle, Dense, read
+from tailor.kernels.scratch import scratch
 
 FAMILIES = {"LlamaDecoderLayer", "MistralDecoderLayer", "Qwen2DecoderLayer", "Qwen3DecoderLayer"}
 """Classes of transformers whose forward pass is the one below; `check_model` compares it with their own."""
@@ -32,6 +34,7 @@ class Rows:
     cos: Tensor  # fp32 [t, d]
     sin: Tensor
     kept: Tensor | None = None  # int64 [m]
+    arena: Arena | None = None  # where what is kept for the backward pass goes
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -117,11 +120,14 @@ class FinalNorm(torch.autograd.Function):
     """RMS norm in fp32, its outcome in `dtype`."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, norm: Norm, dtype: torch.dtype) -> Tensor:
-        """x [n, d] -> [n, d]."""
-        y, scale = passes.norm(x.contiguous(), norm.wide(), norm.eps, dtype)
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, norm: Norm, dtype: torch.dtype, arena: Arena | None = None
+    ) -> Tensor:
+        """x [n, d], which may lie in `arena`, -> [n, d]."""
+        y = torch.empty(x.shape, dtype=dtype, device=x.device)
+        scale = passes.norm(x.contiguous(), norm.wide(), norm.eps, y)
         ctx.save_for_backward(x, scale)
-        ctx.norm = norm
+        ctx.norm, ctx.arena = norm, arena
         return y
 
     @staticmethod
@@ -130,7 +136,7 @@ class FinalNorm(torch.autograd.Function):
         x, scale = ctx.saved_tensors
         dy = dy.contiguous()
         dx = passes.norm_backward(dy, x, ctx.norm.wide(), scale, None)
-        return dx, passes.norm_weight(dy, x, scale) if ctx.needs_input_grad[1] else None, None, None
+        return dx, passes.norm_weight(dy, x, scale) if ctx.needs_input_grad[1] else None, None, None, None
 
 
 class DenseLayer(torch.autograd.Function):
@@ -139,7 +145,7 @@ class DenseLayer(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, layer: Layer, rows: Rows, again: bool, *trained: Tensor) -> Tensor:
         """x [t, d] -> [t, d], or [m, d]; `again` keeps x alone and makes the rest once more in the backward pass."""
-        out, kept = _forward(layer, x, rows)
+        out, kept = _forward(layer, x, rows, None if again else rows.arena)
         ctx.layer, ctx.rows = layer, rows
         ctx.save_for_backward(x, *(() if again else kept))
         return out
@@ -158,52 +164,70 @@ class DenseLayer(torch.autograd.Function):
 
         dout = dout.contiguous()
         dy = dout.to(layer.dtype)
-        dact, down = layer.bundle(layer.down).backward(dy, passes.swiglu(wide), inner_down)
-        assert dact is not None
+        act = passes.swiglu(wide)
+        dact = scratch("gradient of swiglu", *act.shape, like=act)
+        _, down = layer.bundle(layer.down).backward(dy, act, inner_down, dact)
         dwide = passes.swiglu_backward(wide, dact)
-        normed, _ = passes.norm(middle, layer.between.wide(), layer.between.eps, layer.dtype)
-        dnormed, gate_up = layer.bundle(layer.gate, layer.up).backward(dwide, normed, inner_wide)
-        assert dnormed is not None
+        normed, _ = _normed(layer, layer.between, middle)
+        dnormed = scratch("gradient of normed", *normed.shape, like=normed)
+        _, gate_up = layer.bundle(layer.gate, layer.up).backward(dwide, normed, inner_wide, dnormed)
         dmiddle = passes.norm_backward(dnormed, middle, layer.between.wide(), scale_between, dout)
         between = _norm_gradient(layer.between, dnormed, middle, scale_between)
 
-        dmixed, o = layer.bundle(layer.o).backward(dmiddle.to(layer.dtype), mixed, inner_o)
-        assert dmixed is not None
+        dmixed = scratch("gradient of heads", *mixed.shape, like=mixed)
+        _, o = layer.bundle(layer.o).backward(dmiddle.to(layer.dtype), mixed, inner_o, dmixed)
         turned = _turn(layer, rows, raw)
         dheads, heads = dmixed.view(len(dmixed), layer.heads, -1), mixed.view(len(mixed), layer.heads, -1)
         grads = attend_backward(dheads, heads, turned.query, turned.key, raw.value, rows.batches, layer.factor, sums)
         draw, q_norm, k_norm = _turn_back(layer, rows, raw, turned, grads)
-        normed, _ = passes.norm(x, layer.before.wide(), layer.before.eps, layer.dtype)
-        dnormed, qkv = _project_backward(
+        normed, _ = _normed(layer, layer.before, x)
+        dfirst, qkv = _project_backward(
             layer, rows, normed, draw, (inner_q, inner_kv), needed or layer.before.weight.requires_grad
         )
-        before = _norm_gradient(layer.before, dnormed, x, scale)
+        before = _norm_gradient(layer.before, dfirst, x, scale)
         dx = None
-        if needed and dnormed is not None:
+        if needed and dfirst is not None:
             past = dmiddle
             if rows.kept is not None:
                 past = torch.zeros_like(x).index_add_(0, rows.kept, dmiddle)  # padding stands there twice, as zeros
-            dx = passes.norm_backward(dnormed, x, layer.before.wide(), scale, past)
+            dx = passes.norm_backward(dfirst, x, layer.before.wide(), scale, past)
         return dx, None, None, None, *before, *between, *q_norm, *k_norm, *qkv, *o, *gate_up, *down
 
 
-def _forward(layer: Layer, x: Tensor, rows: Rows) -> tuple[Tensor, tuple[Tensor | None, ...]]:
-    """The layer, and what its backward pass reads beside x."""
+def _forward(
+    layer: Layer, x: Tensor, rows: Rows, arena: Arena | None = None
+) -> tuple[Tensor, tuple[Tensor | None, ...]]:
+    """The layer, and what its backward pass reads beside x; all that is large in `arena`, if given."""
+
+    def empty(*shape: int, dtype: torch.dtype = layer.dtype) -> Tensor:
+        return arena.take(dtype, *shape) if arena is not None else torch.empty(shape, dtype=dtype, device=x.device)
+
     room = layer.bundle(layer.q, layer.k, layer.v).room if rows.kept is None else 0
-    normed, scale = passes.norm(x, layer.before.wide(), layer.before.eps, layer.dtype, room)
-    raw, inner_q, inner_kv = _project(layer, rows, normed)
+    normed, scale = _normed(layer, layer.before, x, room)
+    raw, inner_q, inner_kv = _project(layer, rows, normed, empty)
     turned = _turn(layer, rows, raw)
-    heads, sums = attend(turned.query, turned.key, raw.value, rows.batches, layer.factor)
+    heads = empty(*turned.query.shape[:2], raw.value.shape[-1])
+    sums = attend(turned.query, turned.key, raw.value, rows.batches, layer.factor, heads)
     mixed = heads.flatten(1)
-    y, inner_o = layer.bundle(layer.o).forward(mixed)
-    middle = (x if rows.kept is None else x[rows.kept]) + y
+    y, inner_o = layer.bundle(layer.o).forward(mixed, scratch("projected", len(mixed), x.shape[1], like=mixed))
+    past = x if rows.kept is None else x[rows.kept]
+    stream = torch.promote_types(x.dtype, y.dtype)
+    middle = torch.add(past, y, out=empty(*y.shape, dtype=stream))
 
     gate_up = layer.bundle(layer.gate, layer.up)
-    normed, scale_between = passes.norm(middle, layer.between.wide(), layer.between.eps, layer.dtype, gate_up.room)
-    wide, inner_wide = gate_up.forward(normed)
-    y, inner_down = layer.bundle(layer.down).forward(passes.swiglu(wide))
+    normed, scale_between = _normed(layer, layer.between, middle, gate_up.room)
+    wide, inner_wide = gate_up.forward(normed, empty(len(normed), len(layer.gate.weight) + len(layer.up.weight)))
+    _, inner_down = layer.bundle(layer.down).forward(passes.swiglu(wide), y)
     inner = (inner_q, inner_kv, inner_o, inner_wide, inner_down)
-    return middle + y, (scale, raw.q, raw.kv, mixed, middle, scale_between, wide, *inner, *sums)
+    out = torch.add(middle, y, out=empty(*y.shape, dtype=stream))
+    return out, (scale, raw.q, raw.kv, mixed, middle, scale_between, wide, *inner, *sums)
+
+
+def _normed(layer: Layer, norm: Norm, x: Tensor, room: int = 0) -> tuple[Tensor, Tensor]:
+    """(x after the norm, in scratch memory with `room` behind each row; what its backward pass reads)."""
+    n, d = x.shape
+    out = scratch("normed", n * (d + room), like=x.new_empty(0, dtype=layer.dtype)).view(n, d + room)[:, :d]
+    return out, passes.norm(x, norm.wide(), norm.eps, out)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -240,11 +264,14 @@ class Turned:
     key_scale: Tensor
 
 
-def _project(layer: Layer, rows: Rows, normed: Tensor) -> tuple[Raw, Tensor | None, Tensor | None]:
+def _project(
+    layer: Layer, rows: Rows, normed: Tensor, empty: Callable[..., Tensor]
+) -> tuple[Raw, Tensor | None, Tensor | None]:
     """Queries of the rows that are kept, keys and values of all; and what their adapters keep."""
     width = len(layer.q.weight)
     if rows.kept is None:
-        y, inner = layer.bundle(layer.q, layer.k, layer.v).forward(normed)
+        y = empty(len(normed), width + len(layer.k.weight) + len(layer.v.weight))
+        y, inner = layer.bundle(layer.q, layer.k, layer.v).forward(normed, y)
         return Raw(y[:, :width], y[:, width:], layer), inner, None
     q, inner_q = layer.bundle(layer.q).forward(normed[rows.kept])
     kv, inner_kv = layer.bundle(layer.k, layer.v).forward(normed)
@@ -254,11 +281,13 @@ def _project(layer: Layer, rows: Rows, normed: Tensor) -> tuple[Raw, Tensor | No
 def _project_backward(
     layer: Layer, rows: Rows, normed: Tensor, draw: Raw, inner: Sequence[Tensor | None], wanted: bool
 ) -> tuple[Tensor | None, list[Tensor]]:
+    dnormed = scratch("gradient of normed", *normed.shape, like=normed) if wanted else None
     if rows.kept is None:
         whole = draw.q.as_strided((len(draw.q), draw.q.stride(0)), (draw.q.stride(0), 1))
-        return layer.bundle(layer.q, layer.k, layer.v).backward(whole, normed, inner[0], wanted=wanted)
-    dq, q = layer.bundle(layer.q).backward(draw.q, normed[rows.kept], inner[0], wanted=wanted)
-    dkv, kv = layer.bundle(layer.k, layer.v).backward(draw.kv, normed, inner[1], wanted=wanted)
+        return layer.bundle(layer.q, layer.k, layer.v).backward(whole, normed, inner[0], dnormed)
+    some = normed[rows.kept]
+    dq, q = layer.bundle(layer.q).backward(draw.q, some, inner[0], torch.empty_like(some) if wanted else None)
+    dkv, kv = layer.bundle(layer.k, layer.v).backward(draw.kv, normed, inner[1], dnormed)
     if dq is not None and dkv is not None:
         dkv.index_add_(0, rows.kept, dq)
     return dkv, [*q, *kv]
@@ -266,10 +295,10 @@ def _project_backward(
 
 def _turn(layer: Layer, rows: Rows, raw: Raw) -> Turned:
     cos, sin = rows.cos, rows.sin
-    key, key_scale = passes.rotate(raw.key, *_norm_of(layer.k_norm), cos, sin)
+    key, key_scale = passes.rotate(raw.key, *_norm_of(layer.k_norm), cos, sin, "key")
     if rows.kept is not None:
         cos, sin = cos[rows.kept], sin[rows.kept]
-    query, query_scale = passes.rotate(raw.query, *_norm_of(layer.q_norm), cos, sin)
+    query, query_scale = passes.rotate(raw.query, *_norm_of(layer.q_norm), cos, sin, "query")
     return Turned(query, key, query_scale, key_scale)
 
 
@@ -280,7 +309,7 @@ def _turn_back(
     dq, dk, dv = grads
     if rows.kept is None:
         width = raw.q.shape[1]
-        whole = torch.empty(len(raw.q), width + raw.kv.shape[1], dtype=raw.q.dtype, device=raw.q.device)
+        whole = scratch("gradient of q, k, v", len(raw.q), width + raw.kv.shape[1], like=raw.q)
         draw = Raw(whole[:, :width], whole[:, width:], layer)
     else:
         draw = Raw(torch.empty_like(raw.q), torch.empty_like(raw.kv), layer)

@@ -31,20 +31,20 @@ def _paired(stream: Tensor, dtype: torch.dtype) -> bool:
     return _compiled(stream) and (dtype == stream.dtype or (stream.dtype, dtype) == (torch.float32, torch.bfloat16))
 
 
-def norm(x: Tensor, weight: Tensor, eps: float, dtype: torch.dtype, room: int = 0) -> tuple[Tensor, Tensor]:
-    """(x / rms(x) * weight as `dtype` [n, d], 1 / rms fp32 [n]) (Zhang & Sennrich 2019); weight is fp32 [d].
+def norm(x: Tensor, weight: Tensor, eps: float, out: Tensor) -> Tensor:
+    """Writes x / rms(x) * weight to `out` [n, d], rows of which may be apart; returns 1 / rms, fp32 [n].
 
-    `room` leaves so many numbers free behind each row, for `linear.Bundle.forward`.
+    The weight is fp32 [d]. Zhang & Sennrich 2019.
     """
     n, d = x.shape
-    y = torch.empty(n, d + room, dtype=dtype, device=x.device)[:, :d]
-    if _paired(x, dtype):
+    if _paired(x, out.dtype):
         scale = torch.empty(n)
-        native.call(f"norm_{NAMES[x.dtype]}_{NAMES[dtype]}", x, weight, y, y.stride(0), scale, n, d, eps)
-        return y, scale
+        native.call(f"norm_{NAMES[x.dtype]}_{NAMES[out.dtype]}", x, weight, out, out.stride(0), scale, n, d, eps)
+        return scale
     wide = x.float()
     scale = (wide.square().mean(-1) + eps).rsqrt()
-    return y.copy_(wide * scale[:, None] * weight), scale
+    out.copy_(wide * scale[:, None] * weight)
+    return scale
 
 
 def norm_backward(dy: Tensor, x: Tensor, weight: Tensor, scale: Tensor, past: Tensor | None) -> Tensor:
@@ -68,15 +68,16 @@ def norm_weight(dy: Tensor, x: Tensor, scale: Tensor) -> Tensor:
     return (dy.float() * x.float() * scale[:, None]).sum(0)
 
 
-def rotate(x: Tensor, weight: Tensor | None, eps: float, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
+def rotate(x: Tensor, weight: Tensor | None, eps: float, cos: Tensor, sin: Tensor, name: str) -> tuple[Tensor, Tensor]:
     """Heads x [n, heads, d], normed first where there is a weight, turned by the angles of their rows [n, d].
 
-    Returns (contiguous [n, heads, d], 1 / rms fp32 [n, heads], empty without a weight). Su et al. 2021.
+    Returns (contiguous [n, heads, d] in the scratch memory of that name, 1 / rms fp32 [n, heads], empty without a
+    weight). Su et al. 2021.
     """
     n, heads, d = x.shape
     scale = torch.empty((n, heads) if weight is not None else 0, device=x.device)
+    y = scratch(name, n, heads, d, like=x)
     if _compiled(x):
-        y = torch.empty(n, heads, d, dtype=x.dtype)
         native.call(f"rotate_{NAMES[x.dtype]}", x, x.stride(0), weight, eps, cos, sin, y, scale, n, heads, d)
         return y, scale
     wide = x.float()
@@ -85,7 +86,7 @@ def rotate(x: Tensor, weight: Tensor | None, eps: float, cos: Tensor, sin: Tenso
         wide = wide * scale[..., None] * weight
     left, right = wide.chunk(2, dim=-1)
     turned = wide * cos[:, None] + torch.cat([-right, left], dim=-1) * sin[:, None]
-    return turned.to(x.dtype), scale
+    return y.copy_(turned), scale
 
 
 def rotate_backward(

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tailor.kernels.arena import Arena, clear
 from tailor.kernels.dense_layer import FinalNorm, Layer, Norm, Rows, read_layer, run
 from tailor.kernels.fused_head import Pairs, head_logprobs
 from tailor.kernels.head import find_head, plain_head
@@ -73,15 +74,18 @@ def _hidden(
     kept = torch.as_tensor(np.pad(wanted, (0, -len(wanted) % ROUND), mode="edge"), dtype=torch.int64)
     whole = Layout(tree, x.device, block=BLOCK)
     last = Layout(tree, x.device, asking=asking, block=BLOCK)
+    arena = Arena() if torch.is_grad_enabled() else None
+    if arena is None:
+        clear()  # it is time to look, or to write: what the last step kept is not needed
     rows: dict[tuple[int | None, bool], Rows] = {}
     for number, (layer, module) in enumerate(zip(layers, trunk.layers)):
         key = (_window(trunk, module), number == len(layers) - 1)
         if key not in rows:
             mask = (last if key[1] else whole).mask(_pattern(key[0]))
-            rows[key] = Rows(mask.batches, cos, sin, kept if key[1] else None)
+            rows[key] = Rows(mask.batches, cos, sin, kept if key[1] else None, arena)
         x = run(layer, x, rows[key], again=number < again)
     norm = Norm(trunk.norm.weight, float(trunk.norm.variance_epsilon))
-    out: Tensor = FinalNorm.apply(x, norm.weight, norm, dtype)  # type: ignore[no-untyped-call]
+    out: Tensor = FinalNorm.apply(x, norm.weight, norm, dtype, arena)  # type: ignore[no-untyped-call]
     return out
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from tailor.kernels.elementwise import probabilities_
 from tailor.kernels.linear import Bundle, Dense
+from tailor.kernels.scratch import scratch
 from tailor.records import Targets
 
 CHUNK_BYTES = 192 * 2**20  # of logits: large enough for full-speed GEMMs over a vocabulary of 150,000
@@ -57,13 +58,13 @@ class Head(torch.autograd.Function):
         mean = torch.empty_like(hidden) if ahead else None
         chunks = _chunks(len(hidden), len(weight), hidden.element_size(), pairs)
         others = None
+        keep = bool(trained) and len(chunks) == 1
         for rows, mine in chunks:
-            others, logprobs[mine] = _others(bundle, hidden[rows], pairs, rows, mine)
+            others, logprobs[mine] = _others(bundle, hidden[rows], pairs, rows, mine, keep=keep)
             if mean is not None:
                 torch.mm(others, weight, out=mean[rows])
         ctx.head, ctx.pairs, ctx.chunks = head, pairs, chunks
-        kept = others if trained and len(chunks) == 1 else None
-        ctx.save_for_backward(hidden, logprobs, mean, kept)
+        ctx.save_for_backward(hidden, logprobs, mean, others if keep else None)
         return logprobs
 
     @staticmethod
@@ -94,10 +95,14 @@ class Head(torch.autograd.Function):
         return dhidden, None, None, *(g for p, g in grads if p is not None and p.requires_grad)
 
 
-def _others(bundle: Bundle, hidden: Tensor, pairs: Pairs, rows: slice, mine: slice) -> tuple[Tensor, Tensor]:
-    """(probabilities of one chunk [rows, v], zero where a pair is; log-probs of its pairs)."""
+def _others(
+    bundle: Bundle, hidden: Tensor, pairs: Pairs, rows: slice, mine: slice, *, keep: bool = False
+) -> tuple[Tensor, Tensor]:
+    """(probabilities of one chunk [rows, v], zero where a pair is, in scratch memory unless to `keep`; log-probs of its
+    pairs)."""
     at, tokens = pairs.rows[mine] - rows.start, pairs.tokens[mine]
-    logits, _ = bundle.forward(hidden)
+    out = None if keep else scratch("logits", len(hidden), len(bundle.members[0].weight), like=hidden)
+    logits, _ = bundle.forward(hidden, out)
     picked = logits[at, tokens].float()
     lse = probabilities_(logits)
     logits[at, tokens] = 0

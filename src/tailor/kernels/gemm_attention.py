@@ -44,8 +44,8 @@ def attend_backward(
 def _pieces(query: Tensor, key: Tensor, value: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
     """[b, kv, group * q, d], [b, kv, k, d], [b, kv, k, dv]."""
     kv = key.shape[1]
-    q = _by_kv(gather(query, batch.queries, "query"), kv)
-    return q, gather(key, batch.keys, "key"), gather(value, batch.keys, "value")
+    q = _by_kv(gather(query, batch.queries, "asking"), kv)
+    return q, gather(key, batch.keys, "answering"), gather(value, batch.keys, "value")
 
 
 def _product(a: Tensor, b: Tensor, name: str) -> Tensor:

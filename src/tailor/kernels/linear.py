@@ -97,24 +97,32 @@ class Bundle:
         stack = len(self.members) > 1 and all(self._frozen(member.weight) for member in self.members)
         return sum(len(low.a) for low in self.lows) if stack else 0
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """(y [n, all outputs], x A' [n, all ranks] where there are adapters) for x [n, d], with or without `room`."""
+    def forward(self, x: Tensor, out: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """(y [n, all outputs], in `out` if given; x A' [n, all ranks] where there are adapters).
+
+        x is [n, d], with or without `room`.
+        """
         if not self.lows:
-            return torch.nn.functional.linear(x, self.weight(), self._bias()), None
+            return self._product(x, self.weight(), out), None
         inner = x @ self._down().T
         (n, d), room = x.shape, self.room
         if room and x.stride(0) == d + room:
             x = x.as_strided((n, d + room), (d + room, 1))
             x[:, d:] = inner
-            return torch.nn.functional.linear(x, self._joined(), self._bias()), inner
-        y = torch.nn.functional.linear(x, self.weight(), self._bias())
-        return y.addmm_(inner, self._up().T), inner
+            return self._product(x, self._joined(), out), inner
+        return self._product(x, self.weight(), out).addmm_(inner, self._up().T), inner
+
+    def _product(self, x: Tensor, weight: Tensor, out: Tensor | None) -> Tensor:
+        bias = self._bias()
+        if out is None:
+            return torch.nn.functional.linear(x, weight, bias)
+        return torch.mm(x, weight.T, out=out) if bias is None else torch.addmm(bias, x, weight.T, out=out)
 
     def backward(
-        self, dy: Tensor, x: Tensor, inner: Tensor | None, *, wanted: bool = True
+        self, dy: Tensor, x: Tensor, inner: Tensor | None, out: Tensor | None
     ) -> tuple[Tensor | None, list[Tensor]]:
-        """(gradient by x, or None if not `wanted`; those of `trained()`, fp32). `inner` is what `forward` returned."""
-        dx = dy @ self.weight() if wanted else None
+        """(gradient by x in `out`, or None without; those of `trained()`, fp32). `inner` is what `forward` returned."""
+        dx = torch.mm(dy, self.weight(), out=out) if out is not None else None
         da = db = None
         if inner is not None:
             dinner = dy @ self._up()

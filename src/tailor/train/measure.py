@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from scipy.optimize import nnls
 
-from tailor.kernels import logprobs, scratch
+from tailor.kernels import arena, logprobs, scratch
 from tailor.kernels.layout import BLOCK
 from tailor.records import Segment, Targets, Tree
 from tailor.train import optim
@@ -124,7 +124,7 @@ class Meter:
             clocked = [self._clocked(tree, again) for _ in range(REPEATS if timed else 0)][1:]
             forward, seconds = (min(times) for times in zip(*clocked)) if clocked else (0.0, 0.0)
             scratch.clear()  # it grows with the rows, and one is enough for all layers: it is work, and not kept
-            with self.account:
+            with self.account, arena.bypassed():
                 before = self.account.peak = self.account.live
                 loss = self._loss(tree, again)
                 scratch.clear()
@@ -159,7 +159,7 @@ class Meter:
     def _warm(self, places: Sequence[int], tree: Tree) -> int:
         """The first pass of these layers; bytes of all that is held after it, gradients excepted."""
         self.loaded.model.train()
-        with self.stand.only(places), self.account:
+        with self.stand.only(places), self.account, arena.bypassed():
             self._loss(tree, 0).backward()  # type: ignore[no-untyped-call]
             scratch.clear()
         gradients = sum(p.grad.nbytes for p in self.loaded.trainable().values() if p.grad is not None)

@@ -103,6 +103,7 @@ class Step:
             torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
             losses.add(terms, statistics)
             losses.see(values, tree)
+            del terms, values  # and with them what the pass kept
         allocation.give_back(most)
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.max_grad_norm)
         return losses, norm.item()
