@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import threading
+
 import pytest
 import torch
 from torch import Tensor
@@ -117,3 +120,58 @@ def test_rows_that_nobody_asks_for_and_rows_that_see_nothing_come_out_as_zeros(w
     attend(*heads, [Batch(rows, rows, *counts, torch.zeros_like(spans), spans, False)], 0.2, out)
     assert not out[30:].any()
     assert out[:30].any(-1).all()
+
+
+def test_huge_scores_choose_one_key_and_overflow_nothing(way: tuple[torch.dtype, float]) -> None:
+    planted = forest(TREES["a shared prefix"])
+    query, key, value, dout = (x.to(way[0]) for x in draw(planted, SHAPES["shared keys"]))
+    batches = Layout(planted, dout.device, block=BLOCK).mask(causal(None)).batches
+    for size in (1e6, 1e10, 1e30):
+        heads = (query * size, key, torch.ones_like(value))
+        sums = attend(*heads, batches, 0.23, out := torch.empty(dout.shape, dtype=dout.dtype))
+        assert (out == 1).all()
+        grads = attend_backward(dout.contiguous(), out, *heads, batches, 0.23, sums)
+        assert all(grad.isfinite().all() for grad in grads)
+
+
+def test_nan_reaches_whoever_sees_it_and_nobody_else(way: tuple[torch.dtype, float]) -> None:
+    """A run that has gone wrong must look so."""
+    planted = forest(TREES["a shared prefix"])
+    for number in range(3):
+        heads = [x.to(way[0]) for x in draw(planted, SHAPES["shared keys"])[:3]]
+        heads[number][69] = torch.nan  # the prefix's last row
+        batches = Layout(planted, heads[0].device, block=BLOCK).mask(causal(None)).batches
+        attend(*heads, batches, 0.2, out := torch.zeros(len(planted), 6, 64, dtype=way[0]))
+        seen = out.isnan().all(-1).all(-1)
+        assert seen[69:70].all()
+        assert seen[70:].all() == (number > 0)
+        assert number == 2 or not seen[:69].any()  # values that weigh nothing are multiplied by 0
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="only glibc says what it holds")
+def test_a_thread_that_ends_leaves_no_memory_behind() -> None:
+    planted = forest([(1000, -1)])
+    *heads, dout = draw(planted, (2, 2, 128, 128))
+    batches = Layout(planted, dout.device, block=BLOCK).mask(causal(None)).batches
+
+    def run() -> None:
+        attend(*heads, batches, 0.1, torch.empty(dout.shape, dtype=dout.dtype))
+
+    held = []
+    for _ in range(5):
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+        held.append(_held())
+    assert held[-1] - held[0] < 2**20
+
+
+def _held() -> int:
+    """Bytes that the C heap has given out."""
+
+    names = ("arena", "small", "in_fast", "mappings", "mapped", "most", "fast", "given", "free", "top")
+    kind = type("Info", (ctypes.Structure,), {"_fields_": [(name, ctypes.c_size_t) for name in names]})
+    ask = ctypes.CDLL(None).mallinfo2
+    ask.restype = kind
+    info = ask()
+    return int(info.given + info.mapped)

@@ -199,17 +199,17 @@ void ONE(softmax)(Y *x, const int32_t *first, const int32_t *last, float *lse, f
         Y *a = x + row * k;
         vec most = all(-INFINITY), sum = {0};
         for (j = from; j < hi; j += WIDE) most = larger(inside(LOAD(Y)(a + j, k - j), j, lo, hi, -INFINITY), most);
-        float top = largest(most) * factor, e[LONG]; /* what does not fit is computed again */
+        float top = largest(most), e[LONG]; /* what does not fit is computed again */
         for (j = from; j < hi; j += WIDE) {
-            vec v = inside(expo(LOAD(Y)(a + j, k - j) * factor - top), j, lo, hi, 0);
+            vec v = inside(expo((LOAD(Y)(a + j, k - j) - top) * factor), j, lo, hi, 0);
             if (j - from < LONG) store_float(e + j - from, WIDE, v);
             sum += v;
         }
-        float whole = total(sum), part = 1.0f / whole, known = lse[row] = top + logf(whole);
+        float whole = total(sum), part = 1.0f / whole, known = lse[row] = top * factor + logf(whole);
         memset(a, 0, from * sizeof(Y));
         for (j = from; j < hi; j += WIDE) {
             vec v = j - from < LONG ? load_float(e + j - from, WIDE) * part
-                                    : inside(expo(LOAD(Y)(a + j, k - j) * factor - known), j, lo, hi, 0);
+                                    : inside(chance(LOAD(Y)(a + j, k - j) * factor, all(known)), j, lo, hi, 0);
             STORE(Y)(a + j, k - j, v);
         }
         if (j < k) memset(a + j, 0, (k - j) * sizeof(Y));
@@ -229,7 +229,7 @@ void ONE(softmax_backward)(Y *x, Y *dp, const int32_t *first, const int32_t *las
         memset(a, 0, from * sizeof(Y));
         memset(g, 0, from * sizeof(Y));
         for (j = from; j < hi; j += WIDE) {
-            vec p = inside(expo(LOAD(Y)(a + j, k - j) * factor - known), j, lo, hi, 0);
+            vec p = inside(chance(LOAD(Y)(a + j, k - j) * factor, all(known)), j, lo, hi, 0);
             sum += p * LOAD(Y)(g + j, k - j);
             STORE(Y)(a + j, k - j, p);
         }

@@ -84,3 +84,10 @@ def call(name: str, *arguments: torch.Tensor | int | float | None) -> None:
         for a in arguments
     ]
     getattr(lib, name)(*passed, ctypes.c_int(torch.get_num_threads()))
+
+
+def count(name: str, *arguments: int) -> int:
+    """Asks a pass how large something has to be."""
+    function = getattr(library(), name)
+    function.restype = ctypes.c_int64
+    return int(function(*map(ctypes.c_int64, arguments)))

@@ -16,7 +16,7 @@ int has_tiles(void) { return 0; }
 
 #else
 
-#include <stdlib.h>
+#include <omp.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -32,32 +32,25 @@ static inline i64 up(i64 n) { return (n + EDGE - 1) / EDGE * EDGE; }
 static inline i64 least(i64 a, i64 b) { return a < b ? a : b; }
 static inline i64 most(i64 a, i64 b) { return a > b ? a : b; }
 
-static void begin_tiles(void) {
-    struct { uint8_t palette, start, none[14]; uint16_t bytes[16]; uint8_t rows[16]; } shape = {1};
-    for (int t = 0; t < 8; t++) shape.bytes[t] = 64, shape.rows[t] = 16;
+static void begin_tiles(void) { /* constant, because compilers are not told that all of it is read */
+    static const struct { uint8_t palette, start, none[14]; uint16_t bytes[16]; uint8_t rows[16]; } shape = {
+        1, .bytes = {64, 64, 64, 64, 64, 64, 64, 64}, .rows = {16, 16, 16, 16, 16, 16, 16, 16}};
     _tile_loadconfig(&shape);
 }
 
-/* Memory of a thread, kept from call to call; `take` cuts it, `size` bytes aligned to a cache line. */
-static _Thread_local struct { char *start; size_t held, used; } own;
+/* What a thread works in is cut from memory that the caller gave; without any it is only counted. */
+typedef struct { uintptr_t start, used; } Room;
 
-static void reserve(size_t size) {
-    if (own.held < size) {
-        free(own.start);
-        own.start = aligned_alloc(64, own.held = (size + 63) / 64 * 64);
-    }
-    own.used = 0;
-}
-
-static void *take(size_t size) {
-    void *start = own.start + own.used;
-    own.used += (size + 63) / 64 * 64;
-    return start;
+static void *take(Room *room, i64 size) {
+    uintptr_t at = room->start + room->used;
+    room->used += (size + 63) / 64 * 64;
+    return (void *)at;
 }
 
 /* c [32, 32] = a [32, 32 * steps] b, or c += where `more`; b holds pairs of its rows: b[i][j] is (row 2i, row 2i + 1)
    of column j. */
 static inline void product(const bf16 *a, i64 lda, const uint32_t *b, i64 ldb, i64 steps, float *c, i64 ldc, int more) {
+    __asm__ volatile("" ::: "memory"); /* GCC does not know that loading a tile reads memory */
     if (more) {
         _tile_loadd(0, c, ldc * 4);
         _tile_loadd(1, c + 16, ldc * 4);
@@ -194,23 +187,41 @@ static void put(const float *x, const vec *factor, const i64 *rows, i64 n, i64 d
         }
 }
 
+typedef struct { bf16 *kn, *vn, *vt, *rows; uint32_t *pairs, *qt, *p; float *s, *o; i64 size; } Forward;
+
+static Forward forward_room(void *start, i64 nk, i64 d, i64 dv) {
+    i64 wide = up(d), wide_v = up(dv), widest = most(wide, wide_v), long_ = up(nk);
+    Room room = {(uintptr_t)start};
+    Forward f = {.kn = take(&room, long_ * wide * 2), .vn = take(&room, long_ * wide_v * 2)};
+    f.vt = take(&room, wide_v * (long_ + EDGE) * 2);
+    f.rows = take(&room, 32 * widest * 2);
+    f.pairs = take(&room, 16 * widest * 4);
+    f.qt = take(&room, 16 * wide * 4);
+    f.p = take(&room, 16 * long_ * 4);
+    f.s = take(&room, long_ * 32 * 4);
+    f.o = take(&room, wide_v * 32 * 4);
+    f.size = room.used;
+    return f;
+}
+
+/* Bytes that each thread needs. */
+i64 tile_attention_room(i64 nk, i64 d, i64 dv) { return forward_room(0, nk, d, dv).size; }
+
 /* out [m, heads, dv] of q [m, heads, d], k [t, kv, d] and v [t, kv, dv], whose rows are `_from` or `_to` apart; pieces
    ask with the rows queries [b, q], asked [b] of them real, and answer with keys [b, k]; spans are [b, q].
    lse [b, kv, group, q] keeps the logarithm of the sums. */
 void tile_attention(const bf16 *q, i64 q_from, const bf16 *k, i64 k_from, const bf16 *v, i64 v_from, const i64 *queries,
                     const i64 *keys, const i64 *asked, const i64 *answered, const int32_t *first, const int32_t *last,
                     bf16 *out, i64 out_to, float *lse, float factor, i64 b, i64 kv, i64 group, i64 nq, i64 nk, i64 d,
-                    i64 dv, int threads) {
-    i64 wide = up(d), wide_v = up(dv), widest = most(wide, wide_v), long_ = up(nk), ld = long_ + EDGE;
+                    i64 dv, char *memory, int threads) {
+    i64 wide = up(d), wide_v = up(dv), ld = up(nk) + EDGE, size = tile_attention_room(nk, d, dv);
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
         begin_tiles();
-        reserve(((long_ * (wide + wide_v) + wide_v * ld + 32 * widest) * 2) +
-                (16 * widest + 16 * wide + 16 * long_ + long_ * 32 + wide_v * 32) * 4 + 64 * 16);
-        bf16 *kn = take(long_ * wide * 2), *vn = take(long_ * wide_v * 2), *vt = take(wide_v * ld * 2);
-        bf16 *rows = take(32 * widest * 2);
-        uint32_t *pairs = take(16 * widest * 4), *qt = take(16 * wide * 4), *p = take(16 * long_ * 4);
-        float *s = take(long_ * 32 * 4), *o = take(wide_v * 32 * 4);
+        Forward own = forward_room(memory + omp_get_thread_num() * size, nk, d, dv);
+        bf16 *kn = own.kn, *vn = own.vn, *vt = own.vt, *rows = own.rows;
+        uint32_t *pairs = own.pairs, *qt = own.qt, *p = own.p;
+        float *s = own.s, *o = own.o;
 #pragma omp for schedule(dynamic)
         for (i64 task = 0; task < b * kv; task++) {
             i64 piece = task / kv, h = task % kv, m = asked[piece], n = answered[piece];
@@ -232,10 +243,9 @@ void tile_attention(const bf16 *q, i64 q_from, const bf16 *k, i64 k_from, const 
                         for (i64 j = span.lo; j < span.hi; j++)
                             top = larger(where_seen(load_float(s + j * 32 + half * 16, 16), &span, half, j, -INFINITY),
                                          top);
-                        top *= factor;
                         for (i64 j = span.lo; j < span.hi; j += 2) {
-                            vec even = expo(load_float(s + j * 32 + half * 16, 16) * factor - top);
-                            vec odd = expo(load_float(s + j * 32 + 32 + half * 16, 16) * factor - top);
+                            vec even = expo((load_float(s + j * 32 + half * 16, 16) - top) * factor);
+                            vec odd = expo((load_float(s + j * 32 + 32 + half * 16, 16) - top) * factor);
                             even = where_seen(even, &span, half, j, 0);
                             odd = where_seen(odd, &span, half, j + 1, 0);
                             sum += even + odd;
@@ -244,7 +254,7 @@ void tile_attention(const bf16 *q, i64 q_from, const bf16 *k, i64 k_from, const 
                         inverse[half] = (vec)((ints)(1.0f / sum) & (sum > 0)); /* who sees nothing becomes zeros */
                         for (i64 l = 0; l < 16 && half * 16 + l < here; l++)
                             lse[((piece * kv + h) * group + g - h * group) * nq + i + half * 16 + l] =
-                                top[l] + logf(sum[l]);
+                                top[l] * factor + logf(sum[l]);
                     }
                     for (i64 j = 0; j < wide_v; j += EDGE)
                         product(vt + j * ld + span.lo, ld, p + span.lo * 16, 32, (span.hi - span.lo) / 32, o + j * 32,
@@ -257,31 +267,62 @@ void tile_attention(const bf16 *q, i64 q_from, const bf16 *k, i64 k_from, const 
     }
 }
 
+typedef struct {
+    bf16 *qn, *don, *kn, *vn, *kt, *p, *ds;
+    uint32_t *qt, *dot, *qp, *dop, *pairs, *dsp;
+    float *dqs, *delta, *known, *dks, *dvs, *s, *dp;
+    Span *spans;
+    i64 size;
+} Backward;
+
+static Backward backward_room(void *start, i64 group, i64 nq, i64 d, i64 dv) {
+    i64 wide = up(d), wide_v = up(dv), strips = up(nq) / 32 * group;
+    i64 columns = (strips + TOGETHER - 1) / TOGETHER * TOGETHER * 32;
+    Room room = {(uintptr_t)start};
+    Backward b = {.qn = take(&room, columns * wide * 2), .don = take(&room, columns * wide_v * 2)};
+    b.kn = take(&room, KEYS * wide * 2);
+    b.vn = take(&room, KEYS * wide_v * 2);
+    b.kt = take(&room, wide * (KEYS + EDGE) * 2);
+    b.p = take(&room, KEYS * TOGETHER * 32 * 2);
+    b.ds = take(&room, KEYS * TOGETHER * 32 * 2);
+    b.qt = take(&room, columns * wide * 2);
+    b.dot = take(&room, columns * wide_v * 2);
+    b.qp = take(&room, columns * wide * 2);
+    b.dop = take(&room, columns * wide_v * 2);
+    b.pairs = take(&room, 16 * most(wide, wide_v) * 4);
+    b.dsp = take(&room, KEYS * 16 * 4);
+    b.dqs = take(&room, columns * wide * 4);
+    b.delta = take(&room, columns * 4);
+    b.known = take(&room, columns * 4);
+    b.dks = take(&room, KEYS * wide * 4);
+    b.dvs = take(&room, KEYS * wide_v * 4);
+    b.s = take(&room, KEYS * 32 * 4);
+    b.dp = take(&room, KEYS * 32 * 4);
+    b.spans = take(&room, strips * sizeof(Span));
+    b.size = room.used;
+    return b;
+}
+
+/* Bytes that each thread needs on the way back. */
+i64 tile_attention_backward_room(i64 group, i64 nq, i64 d, i64 dv) { return backward_room(0, group, nq, d, dv).size; }
+
 /* Gradients: dq as q, rows written; dk [t, kv, d] and dvalue [t, kv, dv] in fp32, contiguous, added to. A thread owns
    whole heads of keys, so that the order of additions never depends on their number. */
 void tile_attention_backward(const bf16 *dout, i64 dout_from, const bf16 *out, i64 out_from, const bf16 *q, i64 q_from,
                              const bf16 *k, i64 k_from, const bf16 *v, i64 v_from, const i64 *queries, const i64 *keys,
                              const i64 *asked, const i64 *answered, const int32_t *first, const int32_t *last,
                              const float *lse, bf16 *dq, i64 dq_to, float *dk, float *dvalue, float factor, i64 b,
-                             i64 kv, i64 group, i64 nq, i64 nk, i64 d, i64 dv, int threads) {
-    i64 wide = up(d), wide_v = up(dv), widest = most(wide, wide_v), most_strips = up(nq) / 32 * group, ld = KEYS + EDGE;
-    i64 columns = (most_strips + TOGETHER - 1) / TOGETHER * TOGETHER * 32;
+                             i64 kv, i64 group, i64 nq, i64 nk, i64 d, i64 dv, char *memory, int threads) {
+    i64 wide = up(d), wide_v = up(dv), ld = KEYS + EDGE, size = tile_attention_backward_room(group, nq, d, dv);
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
         begin_tiles();
-        reserve((columns * (wide + wide_v) + KEYS * (wide + wide_v) + wide * ld + KEYS * 2 * TOGETHER * 32) * 2 +
-                (columns * (wide + wide_v) + columns * wide + 2 * columns + KEYS * (wide + wide_v) + 16 * widest +
-                 2 * KEYS * 32 + KEYS * 16) * 4 + most_strips * sizeof(Span) + 64 * 32);
-        bf16 *qn = take(columns * wide * 2), *don = take(columns * wide_v * 2), *kn = take(KEYS * wide * 2);
-        bf16 *vn = take(KEYS * wide_v * 2), *kt = take(wide * ld * 2);
-        bf16 *p = take(KEYS * TOGETHER * 32 * 2), *ds = take(KEYS * TOGETHER * 32 * 2);
-        uint32_t *qt = take(columns * wide * 2), *dot = take(columns * wide_v * 2);
-        uint32_t *qp = take(columns * wide * 2), *dop = take(columns * wide_v * 2), *pairs = take(16 * widest * 4);
-        uint32_t *dsp = take(KEYS * 16 * 4);
-        float *dqs = take(columns * wide * 4), *delta = take(columns * 4), *known = take(columns * 4);
-        float *dks = take(KEYS * wide * 4), *dvs = take(KEYS * wide_v * 4);
-        float *s = take(KEYS * 32 * 4), *dp = take(KEYS * 32 * 4);
-        Span *spans = take(most_strips * sizeof(Span));
+        Backward own = backward_room(memory + omp_get_thread_num() * size, group, nq, d, dv);
+        bf16 *qn = own.qn, *don = own.don, *kn = own.kn, *vn = own.vn, *kt = own.kt, *p = own.p, *ds = own.ds;
+        uint32_t *qt = own.qt, *dot = own.dot, *qp = own.qp, *dop = own.dop, *pairs = own.pairs, *dsp = own.dsp;
+        float *dqs = own.dqs, *delta = own.delta, *known = own.known, *dks = own.dks, *dvs = own.dvs;
+        float *s = own.s, *dp = own.dp;
+        Span *spans = own.spans;
         vec one[2] = {all(1), all(1)};
 #pragma omp for schedule(static)
         for (i64 h = 0; h < kv; h++)
@@ -335,7 +376,7 @@ void tile_attention_backward(const bf16 *dout, i64 dout_from, const bf16 *out, i
                                 for (i64 o = 0; o < 2; o++) {
                                     for (i64 half = 0; half < 2; half++) {
                                         i64 at = (j + o) * 32 + half * 16, lane = e * 32 + half * 16;
-                                        vec v = expo(load_float(s + at, 16) * factor - load_float(known + lane, 16));
+                                        vec v = chance(load_float(s + at, 16) * factor, load_float(known + lane, 16));
                                         v = prob[o][half] = where_seen(v, spans + e, half, from + j + o, 0);
                                         grad[o][half] = v * (load_float(dp + at, 16) - load_float(delta + lane, 16)) * factor;
                                     }

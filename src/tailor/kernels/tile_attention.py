@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tailor.kernels import native
 from tailor.kernels.layout import Batch
+from tailor.kernels.scratch import scratch
 
 
 def fits(*alike: Tensor) -> bool:
@@ -28,7 +29,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, batch: Batch, factor: floa
     b, q = batch.queries.shape
     lse = torch.empty(b, query.shape[1], q)
     native.call("tile_attention", *_rows(query, key, value), *_batch(batch), *_rows(out), lse, factor,
-                *_sizes(query, key, value, batch))  # fmt: skip
+                *_sizes(query, key, value, batch),
+                _memory("tile_attention_room", batch.keys.shape[1], *_dims(key, value)))  # fmt: skip
     return lse
 
 
@@ -38,8 +40,10 @@ def attend_backward(
 ) -> None:  # fmt: skip
     """Gradients of `attend`, whose outcome was `out`: that by a query is written to `dq`; those by keys and values are
     added to `dk` [t, kv, d] and `dv` [t, kv, dv], contiguous and fp32."""
+    group, asking = query.shape[1] // key.shape[1], batch.queries.shape[1]
     native.call("tile_attention_backward", *_rows(dout, out, query, key, value), *_batch(batch), lse, *_rows(dq),
-                dk, dv, factor, *_sizes(query, key, value, batch))  # fmt: skip
+                dk, dv, factor, *_sizes(query, key, value, batch),
+                _memory("tile_attention_backward_room", group, asking, *_dims(key, value)))  # fmt: skip
 
 
 def _rows(*heads: Tensor) -> list[Tensor | int]:
@@ -52,5 +56,15 @@ def _batch(batch: Batch) -> list[Tensor]:
 
 def _sizes(query: Tensor, key: Tensor, value: Tensor, batch: Batch) -> list[int]:
     kv = key.shape[1]
-    return [len(batch.queries), kv, query.shape[1] // kv, batch.queries.shape[1], batch.keys.shape[1], key.shape[2],
-            value.shape[2]]  # fmt: skip
+    return [len(batch.queries), kv, query.shape[1] // kv, batch.queries.shape[1], batch.keys.shape[1],
+            *_dims(key, value)]  # fmt: skip
+
+
+def _dims(key: Tensor, value: Tensor) -> tuple[int, int]:
+    return key.shape[2], value.shape[2]
+
+
+def _memory(room: str, *sizes: int) -> Tensor:
+    """What the threads work in."""
+    size = torch.get_num_threads() * native.count(room, *sizes)
+    return scratch("tiles", size, like=torch.empty(0, dtype=torch.uint8))

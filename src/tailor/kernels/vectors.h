@@ -23,15 +23,17 @@ typedef uint16_t halves __attribute__((vector_size(32)));
 
 #define WIDE 16
 
-/* What GNU C has no word for, or no short one. `larger` gives b where one of them is NaN. */
+/* What GNU C has no word for, or no short one. `larger` and `smaller` give b where one of them is NaN. */
 #ifdef __AVX512F__
 static inline vec widened(halves h) { return (vec)_mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)h), 16); }
 static inline vec larger(vec a, vec b) { return (vec)_mm512_max_ps((__m512)a, (__m512)b); }
+static inline vec smaller(vec a, vec b) { return (vec)_mm512_min_ps((__m512)a, (__m512)b); }
 static inline vec times_power_of_two(vec a, vec n) { return (vec)_mm512_scalef_ps((__m512)a, (__m512)n); }
 static inline vec rough_inverse(vec a) { return (vec)_mm512_rcp14_ps((__m512)a); }
 #else
 static inline vec widened(halves h) { return (vec)(__builtin_convertvector(h, bits) << 16); }
 static inline vec larger(vec a, vec b) { ints m = a > b; return (vec)(((ints)a & m) | ((ints)b & ~m)); }
+static inline vec smaller(vec a, vec b) { ints m = a < b; return (vec)(((ints)a & m) | ((ints)b & ~m)); }
 static inline vec times_power_of_two(vec a, vec n) {
     return a * (vec)((__builtin_convertvector(n, ints) + 127) << 23);
 }
@@ -107,6 +109,10 @@ static inline vec expo(vec x) {
     p = p * r * r + r + 1.0f;
     return times_power_of_two(p, n);
 }
+
+/* Probability of a score among those whose sum has the logarithm `lse`. It is never above 1: of huge scores, `lse` as a
+   rounded number may lie so far below them that exp overflowed. */
+static inline vec chance(vec score, vec lse) { return expo(smaller(all(0), score - lse)); }
 
 /* 1 / (1 + exp(-x)), without a division where that would cost as much as the rest; from x = -80 down it is 1.8e-35. */
 static inline vec sigmoid(vec x) {
