@@ -26,7 +26,7 @@ POINTS = 240  # of the training line; more than that is finer than the drawing
 
 MEANING: dict[Decision, str] = {
     "tune": "The tuned model earns its place.",
-    "prompt": "Keep the base model and write it a prompt.",
+    "prompt": "Keep the base model: untuned, it does as well.",
     "few-shot": "Keep the base model and show it examples.",
     "retrieve": "Keep the base model and look answers up.",
     "inconclusive": "These rows cannot tell yet.",
