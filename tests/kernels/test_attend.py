@@ -1,4 +1,4 @@
-"""Attention of pieces, each way of computing it, against PyTorch's own on one branch at a time."""
+"""Attention of pieces, each way of computing it, against its definition on one branch at a time in float64."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import threading
 import pytest
 import torch
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
 
-from tailor.kernels import native, tile_attention
-from tailor.kernels.attend import attend, attend_backward
+from tailor.kernels import native, tile_attention, tree_attention
+from tailor.kernels.attend import attend, attend_backward, sinks_gradient
 from tailor.kernels.layout import BLOCK, Batch, Layout, Pattern, rows_on_path
 from tailor.records import Tree
 
@@ -33,17 +32,23 @@ def causal(window: int | None) -> Pattern:
     return lambda batch, head, query, key: (key <= query) & (True if window is None else key > query - window)
 
 
-def one_by_one(tree: Tree, window: int | None, factor: float, *heads: Tensor) -> Tensor:
+def one_by_one(
+    tree: Tree, window: int | None, factor: float, *heads: Tensor, softcap: float | None = None, sinks: Tensor
+) -> Tensor:
     """The definition: each row's outcome among the rows of its own path, in the type of the heads."""
     query, key, value = (x.transpose(0, 1) for x in heads)
+    key, value = (x.repeat_interleave(len(query) // len(x), dim=0) for x in (key, value))
     out = torch.zeros(query.shape[1], query.shape[0], value.shape[-1], dtype=query.dtype)
     for segment, path in zip(tree.segments, rows_on_path(tree.segments)):
         rows = torch.as_tensor(path)
         order = torch.arange(len(rows))
         seen = causal(window)(None, None, order[:, None], order)
-        mixed = scaled_dot_product_attention(
-            query[:, rows], key[:, rows], value[:, rows], seen, scale=factor, enable_gqa=True
-        )
+        scores = query[:, rows] @ key[:, rows].transpose(1, 2) * factor
+        if softcap is not None:
+            scores = softcap * torch.tanh(scores / softcap)
+        sink = sinks[:, None, None].expand(-1, len(rows), 1)
+        weights = torch.cat([scores.masked_fill(~seen, -torch.inf), sink], dim=-1).softmax(-1)
+        mixed = weights[..., :-1] @ value[:, rows]
         out[rows[-segment.length :]] = mixed.transpose(0, 1)[-segment.length :]
     return out
 
@@ -60,7 +65,7 @@ def far(got: Tensor, wanted: Tensor) -> float:
     return float((got.double() - wanted).norm() / wanted.norm())
 
 
-@pytest.fixture(params=["tiles", "products in bf16", "products in fp32"])
+@pytest.fixture(params=["tiles", "products in bf16", "products in fp32", "PyTorch alone"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[torch.dtype, float]:
     """The type of the arithmetic and how far from exact it may be."""
     if request.param == "tiles":
@@ -68,6 +73,8 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tupl
             pytest.skip("no matrix tiles here")
         return torch.bfloat16, 0.004
     monkeypatch.setattr(tile_attention, "fits", lambda *heads: False)
+    if request.param == "PyTorch alone":
+        monkeypatch.setattr(native, "library", lambda: None)
     return (torch.bfloat16, 0.008) if request.param.endswith("bf16") else (torch.float32, 1e-6)
 
 
@@ -75,36 +82,85 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tupl
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("tree", TREES)
 def test_outcome_and_gradients(tree: str, shape: str, window: int | None, way: tuple[torch.dtype, float]) -> None:
+    compare(tree, shape, window, way)
+
+
+@pytest.mark.parametrize(("softcap", "sunk"), [(0.7, False), (None, True), (3.0, True)])
+@pytest.mark.parametrize("window", [None, 20])
+@pytest.mark.parametrize("shape", ["shared keys", "one for all, odd sizes"])
+def test_softcap_and_sinks(
+    shape: str, window: int | None, softcap: float | None, sunk: bool, way: tuple[torch.dtype, float]
+) -> None:
+    compare("longer than a piece", shape, window, way, softcap, sunk)
+
+
+def compare(
+    tree: str, shape: str, window: int | None, way: tuple[torch.dtype, float],
+    softcap: float | None = None, sunk: bool = False,
+) -> None:  # fmt: skip
     dtype, bound = way
     planted = forest(TREES[tree])
     *heads, dout = draw(planted, SHAPES[shape])
     factor = SHAPES[shape][2] ** -0.5
+    sinks = torch.linspace(-1, 5, SHAPES[shape][0]) if sunk else None
+    nothing = torch.full((SHAPES[shape][0],), -torch.inf, dtype=torch.float64)
     exact = [x.double().requires_grad_() for x in heads]
-    wanted = one_by_one(planted, window, factor, *exact)
+    exact_sinks = (nothing if sinks is None else sinks.double()).requires_grad_()
+    wanted = one_by_one(planted, window, factor, *exact, softcap=softcap, sinks=exact_sinks)
     wanted.backward(dout.double())
     batches = Layout(planted, dout.device, block=BLOCK).mask(causal(window)).batches
     mine = [x.to(dtype) if dtype == torch.float32 else x for x in heads]
     out = torch.full(dout.shape, torch.nan, dtype=dtype)
-    sums = attend(*mine, batches, factor, out)
+    sums = attend(*mine, batches, factor, out, softcap, sinks)
     assert far(out, wanted.detach()) < bound
     dout = dout.to(dtype).contiguous()
-    for got, x in zip(attend_backward(dout, out, *mine, batches, factor, sums), exact, strict=True):
+    grads = attend_backward(dout, out, *mine, batches, factor, sums, softcap)
+    for got, x in zip(grads, exact, strict=True):
         assert x.grad is not None
         assert far(got, x.grad) < bound
+    if sinks is not None:
+        assert exact_sinks.grad is not None
+        assert far(sinks_gradient(dout, out, batches, sums, sinks), exact_sinks.grad) < 2 * bound  # rows cancel
 
 
-def test_tiles_give_the_same_on_any_number_of_threads(way: tuple[torch.dtype, float]) -> None:
+@pytest.mark.parametrize(("softcap", "sunk"), [(None, False), (0.7, False), (None, True), (3.0, True)])
+def test_other_devices_do_the_same(softcap: float | None, sunk: bool) -> None:
+    """What they run, a dropout of nearly nothing makes run here."""
+    planted = forest(TREES["branches of branches, and a root of its own"])
+    *heads, dout = (x.float() for x in draw(planted, SHAPES["shared keys"]))
+    mask = Layout(planted, dout.device).mask(causal(20))
+    sinks = torch.linspace(-1, 5, 6).requires_grad_() if sunk else None
+    found = []
+    for dropout in (0.0, 1e-12):
+        leaves = [x.transpose(0, 1)[None].detach().requires_grad_() for x in heads]
+        out, _ = tree_attention.attention(torch.nn.Module(), *leaves, mask, 0.3, dropout, softcap, sinks)
+        found.append([out, *torch.autograd.grad(out, leaves + ([sinks] if sinks is not None else []), dout[None])])
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_whole_numbers_of_a_configuration_are_numbers() -> None:
+    planted = forest(TREES["a shared prefix"])
+    heads = [x.transpose(0, 1)[None] for x in draw(planted, SHAPES["shared keys"])[:3]]
+    mask = Layout(planted, heads[0].device, block=BLOCK).mask(causal(None))
+    whole, real = (tree_attention.attention(torch.nn.Module(), *heads, mask, kind(1), 0.0, kind(2))[0]
+                   for kind in (int, float))  # fmt: skip
+    assert torch.equal(whole, real)
+
+
+def test_it_gives_the_same_on_any_number_of_threads(way: tuple[torch.dtype, float]) -> None:
     planted = forest(TREES["a shared prefix"])
     *heads, dout = (x.to(way[0]) for x in draw(planted, SHAPES["shared keys"]))
     batches = Layout(planted, dout.device, block=BLOCK).mask(causal(None)).batches
-    found = []
+    found, sinks = [], torch.linspace(-1, 5, 6)
     before = torch.get_num_threads()
     try:
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
             out = torch.empty(dout.shape, dtype=dout.dtype)
-            sums = attend(*heads, batches, 0.2, out)
-            found.append([out, *attend_backward(dout.contiguous(), out, *heads, batches, 0.2, sums)])
+            sums = attend(*heads, batches, 0.2, out, 2.0, sinks)
+            grads = attend_backward(dout.contiguous(), out, *heads, batches, 0.2, sums, 2.0)
+            found.append([out, *map(torch.clone, grads), sinks_gradient(dout.contiguous(), out, batches, sums, sinks)])
     finally:
         torch.set_num_threads(before)
     for other in found[1:]:
@@ -129,7 +185,7 @@ def test_huge_scores_choose_one_key_and_overflow_nothing(way: tuple[torch.dtype,
     for size in (1e6, 1e10, 1e30):
         heads = (query * size, key, torch.ones_like(value))
         sums = attend(*heads, batches, 0.23, out := torch.empty(dout.shape, dtype=dout.dtype))
-        assert (out == 1).all()
+        torch.testing.assert_close(out, torch.ones_like(out))
         grads = attend_backward(dout.contiguous(), out, *heads, batches, 0.23, sums)
         assert all(grad.isfinite().all() for grad in grads)
 

@@ -44,13 +44,22 @@ def rotations(dtype: torch.dtype, weight: Tensor | None, of: torch.dtype = FP32)
     return y, scale, out, dw if dw is not None else scale
 
 
-def softmaxes(dtype: torch.dtype) -> Any:
+def softmaxes(dtype: torch.dtype, softcap: float | None = None, sinks: Tensor | None = None) -> Any:
     first, last = spans(2, 5, 40)
     scores, dp = randn(2, 3, 10, 40, dtype=dtype), randn(2, 3, 10, 40, dtype=dtype)
+    if softcap is not None:
+        scores[0, 0, 0, :6] = torch.tensor([-1e30, -30, -1e-6, 1e-3, 1.4, 1e5])
     kept = scores.clone()
-    lse = passes.softmax_(scores, first, last, 0.7)
-    passes.softmax_backward_(kept, dp, first, last, lse, 0.7)
-    return scores, lse[:, :, :4], kept, dp
+    lse = passes.softmax_(scores, first, last, 0.7, softcap, sinks)
+    passes.softmax_backward_(kept, dp, first, last, lse, 0.7, softcap)
+    return scores, lse.view(2, 3, 2, 5)[..., :4], kept, dp
+
+
+def sunk(dtype: torch.dtype) -> Any:
+    rows, grad = torch.tensor([[0, 1, 1], [8, 2, 5]]), randn(5)
+    dout, out = randn(9, 6, 20, dtype=dtype)[:, 1:], randn(9, 7, 20, dtype=dtype)[:, 2:]
+    passes.sinks_backward_(dout, out, rows, torch.tensor([2, 3]), randn(2, 5, 3) + 2, randn(5), grad)
+    return grad
 
 
 def kept(found: Any) -> list[Tensor]:
@@ -58,11 +67,11 @@ def kept(found: Any) -> list[Tensor]:
     return [part.clone() for part in ((found,) if isinstance(found, Tensor) else found)]
 
 
-def long_softmax(dtype: torch.dtype) -> Any:
+def long_softmax(dtype: torch.dtype, softcap: float | None = None, sinks: Tensor | None = None) -> Any:
     """More places than fit on the stack, and a number of them that ends within a vector."""
     first, last = torch.tensor([[3, 0]], dtype=torch.int32), torch.tensor([[5000, 5007]], dtype=torch.int32)
     scores = randn(1, 1, 2, 5007, dtype=dtype) * 3
-    return passes.softmax_(scores, first, last, 0.7), scores
+    return passes.softmax_(scores, first, last, 0.7, softcap, sinks), scores
 
 
 def moves(dtype: torch.dtype) -> Any:
@@ -100,6 +109,11 @@ CASES: dict[str, Callable[[torch.dtype], Any]] = {
     "swiglu backward of large gates": lambda t: passes.swiglu_backward(LARGE.to(t), randn(1, 5, dtype=t)),
     "softmax": softmaxes,
     "softmax of long rows": long_softmax,
+    "softmax of long rows with a cap": lambda t: long_softmax(t, 2.0, torch.tensor([0.3])),
+    "softmax with a cap": lambda t: softmaxes(t, 1.5),
+    "softmax with sinks": lambda t: softmaxes(t, None, randn(6) * 3),
+    "softmax with both": lambda t: softmaxes(t, 50.0, randn(6) * 3),
+    "gradient by sinks": sunk,
     "moves": moves,
     "probabilities": chances,
 }

@@ -134,35 +134,70 @@ def swiglu_backward(x: Tensor, dy: Tensor) -> Tensor:
     return dx.copy_(torch.cat([wide * up * share * (1 + gate * (1 - share)), wide * gate * share], dim=-1))
 
 
-def softmax_(scores: Tensor, first: Tensor, last: Tensor, factor: float) -> Tensor:
-    """Scores [b, heads, m, k] become probabilities in place; returns the log of their sums, fp32 [b, heads, m].
+def softmax_(
+    scores: Tensor, first: Tensor, last: Tensor, factor: float, softcap: float | None = None,
+    sinks: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """Scores [b, kv, m, k] become probabilities in place; returns the log of their sums, fp32 [b, kv, m].
 
-    The m rows are queries of q places, one group after another: row i of piece b sees the places
-    first[b, i % q] <= j < last[b, i % q], int32 [b, q]. A row that sees nothing becomes zeros.
+    The m rows are queries of q places, one head after another of those that share keys: row i of piece b sees the
+    places first[b, i % q] <= j < last[b, i % q], int32 [b, q]. A row that sees nothing becomes zeros. A softcap bends
+    scores to softcap * tanh(scores * factor / softcap); sinks, fp32 [heads], join the sums.
     """
-    b, heads, m, k = scores.shape
+    b, kv, m, k = scores.shape
+    q = first.shape[1]
     if _compiled(scores):
-        lse = torch.empty(b, heads, m)
-        arguments = (scores, first, last, lse, factor, b * heads, heads, m, first.shape[1], k)
+        lse = torch.empty(b, kv, m)
+        arguments = (scores, first, last, lse, factor, softcap or 0.0, sinks, b * kv, kv, m, q, k)
         native.call(f"softmax_{NAMES[scores.dtype]}", *arguments)
         return lse
-    wide = (scores.float() * factor).masked_fill(~_seen(first, last, m, k), -torch.inf)
+    hidden = ~_seen(first, last, m, k)
+    wide = _bent(scores, factor, softcap).masked_fill(hidden, -torch.inf)
     lse = wide.logsumexp(-1)
-    scores.copy_((wide - lse[..., None]).exp().nan_to_num_(0.0))
+    if sinks is not None:
+        lse = torch.logaddexp(lse, sinks.view(kv, m // q).repeat_interleave(q, dim=1))
+    scores.copy_((wide - lse[..., None]).exp().masked_fill_(hidden, 0.0))
     return lse
 
 
-def softmax_backward_(scores: Tensor, dp: Tensor, first: Tensor, last: Tensor, lse: Tensor, factor: float) -> None:
+def softmax_backward_(
+    scores: Tensor, dp: Tensor, first: Tensor, last: Tensor, lse: Tensor, factor: float, softcap: float | None = None
+) -> None:
     """Scores become probabilities once more, and `dp`, the gradient by those, that by the scores; both in place."""
-    b, heads, m, k = scores.shape
+    b, kv, m, k = scores.shape
     if _compiled(scores, dp):
-        arguments = (scores, dp, first, last, lse, factor, b * heads, heads, m, first.shape[1], k)
+        arguments = (scores, dp, first, last, lse, factor, softcap or 0.0, b * kv, kv, m, first.shape[1], k)
         native.call(f"softmax_backward_{NAMES[scores.dtype]}", *arguments)
         return
-    wide = (scores.float() * factor).masked_fill(~_seen(first, last, m, k), -torch.inf)
-    p, wide_dp = (wide - lse[..., None]).exp().nan_to_num_(0.0), dp.float()
+    bent = _bent(scores, factor, softcap)
+    p, wide_dp = (bent - lse[..., None]).exp().masked_fill_(~_seen(first, last, m, k), 0.0), dp.float()
+    slope = 1.0 if softcap is None else 1 - (bent / softcap).square()
     scores.copy_(p)
-    dp.copy_(p * (wide_dp - (p * wide_dp).sum(-1, keepdim=True)) * factor)
+    dp.copy_(p * (wide_dp - (p * wide_dp).sum(-1, keepdim=True)) * slope * factor)
+
+
+def sinks_backward_(
+    dout: Tensor, out: Tensor, rows: Tensor, used: Tensor, lse: Tensor, sinks: Tensor, grad: Tensor
+) -> None:
+    """Adds the gradient of attention by its sinks to `grad`, fp32 [heads].
+
+    Heads of what attention gave and of its gradient are [m, heads, dv]; the `used` first of rows [b, q] asked in each
+    piece, and the log of their sums is [b, heads, q], in any shape.
+    """
+    (b, q), (_, heads, dv) = rows.shape, out.shape
+    if _compiled(dout, out):
+        arguments = (dout, dout.stride(0), out, out.stride(0), rows, used, lse, sinks, grad, b, heads, q, dv)
+        native.call(f"sinks_backward_{NAMES[out.dtype]}", *arguments)
+        return
+    shares = (sinks[:, None] - lse.view(b, heads, q)).exp().transpose(1, 2)
+    real = torch.arange(q, device=rows.device) < used[:, None]
+    dots = (dout.float() * out.float()).sum(-1)
+    grad -= (shares * dots[rows])[real].sum(0)
+
+
+def _bent(scores: Tensor, factor: float, softcap: float | None) -> Tensor:
+    wide = scores.float() * factor
+    return wide if softcap is None else softcap * torch.tanh(wide / softcap)
 
 
 def _seen(first: Tensor, last: Tensor, m: int, k: int) -> Tensor:

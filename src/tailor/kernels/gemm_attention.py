@@ -14,28 +14,31 @@ from tailor.kernels.layout import Batch
 from tailor.kernels.scratch import scratch
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, batch: Batch, factor: float, out: Tensor) -> Tensor:
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, batch: Batch, factor: float, out: Tensor, softcap: float | None,
+    sinks: Tensor | None,
+) -> Tensor:  # fmt: skip
     """Writes the outcome of a batch's queries to `out` [m, heads, dv]; returns its log-sum-exp, [b, kv, group * q].
 
     query [m, heads, d], key [t, kv, d], value [t, kv, dv].
     """
     q, k, v = _pieces(query, key, value, batch)
     scores = _product(q, k.transpose(2, 3), "scores")
-    lse = softmax_(scores, batch.first, batch.last, factor)
+    lse = softmax_(scores, batch.first, batch.last, factor, softcap, sinks)
     spread_(_by_head(_product(scores, v, "heads"), query.shape[1]), batch.queries, batch.asked, out)
     return lse
 
 
 def attend_backward(
     dout: Tensor, out: Tensor, query: Tensor, key: Tensor, value: Tensor, batch: Batch, factor: float, lse: Tensor,
-    dq: Tensor, dk: Tensor, dv: Tensor,
+    dq: Tensor, dk: Tensor, dv: Tensor, softcap: float | None,
 ) -> None:  # fmt: skip
     """Gradients of `attend`: that by a query is written to `dq`, those by keys and values are added to `dk`, `dv`."""
     q, k, v = _pieces(query, key, value, batch)
     d = _by_kv(gather(dout, batch.queries, "gradient"), key.shape[1])
     scores = _product(q, k.transpose(2, 3), "scores")
     dscores = _product(d, v.transpose(2, 3), "gradient of scores")
-    softmax_backward_(scores, dscores, batch.first, batch.last, lse, factor)
+    softmax_backward_(scores, dscores, batch.first, batch.last, lse, factor, softcap)
     spread_(_by_head(_product(dscores, k, "heads"), query.shape[1]), batch.queries, batch.asked, dq)
     scatter_(_product(dscores.transpose(2, 3), q, "heads"), batch.keys, batch.answered, dk)
     scatter_(_product(scores.transpose(2, 3), d, "heads"), batch.keys, batch.answered, dv)

@@ -188,58 +188,116 @@ void ONE(swiglu_backward)(const Y *x, const Y *dy, Y *dx, i64 n, i64 d, int thre
     }
 }
 
-/* Scores x [b, m, k] become probabilities in place: row i sees the places first[b, i % q] <= j < last[b, i % q], scores
-   are multiplied by `factor`, and lse [b, m] keeps the logarithm of the sum. Each of the `heads` of a piece has its own b. */
-void ONE(softmax)(Y *x, const int32_t *first, const int32_t *last, float *lse, float factor, i64 b, i64 heads, i64 m,
-                  i64 q, i64 k, int threads) {
+/* One row of `softmax`. */
+ALWAYS void ONE(softmax_row)(Y *a, i64 lo, i64 hi, i64 k, float *lse, float factor, float cap, const float *sink) {
+    i64 from = lo / WIDE * WIDE, j;
+    vec most = all(-INFINITY), next = most, sum = {0};
+    for (j = from; j < hi; j += 2 * WIDE) { /* two at once, as each waits for the one before */
+        most = larger(inside(LOAD(Y)(a + j, k - j), j, lo, hi, -INFINITY), most);
+        next = larger(inside(LOAD(Y)(a + j + WIDE, k - j - WIDE), j + WIDE, lo, hi, -INFINITY), next);
+    }
+    most = larger(next, most);
+    float outer = after(factor, cap), top = largest(cap ? bent(most, factor, cap) : most) * outer, base = 0;
+    if (fabsf(top) > 1e7f) { /* their distance would drown in rounding, so that exp overflowed */
+        for (j = from; j < hi; j += WIDE) STORE(Y)(a + j, k - j, LOAD(Y)(a + j, k - j) - largest(most));
+        base = top, top = 0;
+    }
+    if (sink) top = MORE(top, *sink - base);
+    float e[LONG]; /* what does not fit is computed again */
+    for (j = from; j < hi; j += WIDE) {
+        vec v = inside(expo(bent(LOAD(Y)(a + j, k - j), factor, cap) * outer - top), j, lo, hi, 0);
+        if (j - from < LONG) store_float(e + j - from, WIDE, v);
+        sum += v;
+    }
+    float whole = total(sum) + (sink ? expf(*sink - base - top) : 0), part = 1.0f / whole, known = top + logf(whole);
+    *lse = base + known;
+    memset(a, 0, from * sizeof(Y));
+    for (j = from; j < hi; j += WIDE) {
+        vec v = j - from < LONG
+                    ? load_float(e + j - from, WIDE) * part
+                    : inside(expo(bent(LOAD(Y)(a + j, k - j), factor, cap) * outer - known), j, lo, hi, 0);
+        STORE(Y)(a + j, k - j, v);
+    }
+    if (j < k) memset(a + j, 0, (k - j) * sizeof(Y));
+}
+
+RARE void ONE(softmax_bent)(Y *a, i64 lo, i64 hi, i64 k, float *lse, float factor, float cap, const float *sink) {
+    ONE(softmax_row)(a, lo, hi, k, lse, factor, cap, sink);
+}
+
+/* Scores x [b, m, k] become probabilities in place: row i of b sees first <= j < last, spans [b / heads, q] of place
+   i % q. Scores are multiplied by `factor` and kept within a cap (0: none); sinks, one a head or null, join the sum
+   that lse [b, m] keeps the logarithm of. Each of the `heads` of a piece has its own b, in which m / q share keys. */
+void ONE(softmax)(Y *x, const int32_t *first, const int32_t *last, float *lse, float factor, float cap,
+                  const float *sinks, i64 b, i64 heads, i64 m, i64 q, i64 k, int threads) {
     PARALLEL
     for (i64 row = 0; row < b * m; row++) {
-        i64 at = (row / m / heads) * q + row % m % q;
-        i64 lo = first[at], hi = last[at], from = lo / WIDE * WIDE, j;
-        Y *a = x + row * k;
-        vec most = all(-INFINITY), sum = {0};
-        for (j = from; j < hi; j += WIDE) most = larger(inside(LOAD(Y)(a + j, k - j), j, lo, hi, -INFINITY), most);
-        float top = largest(most), e[LONG]; /* what does not fit is computed again */
-        for (j = from; j < hi; j += WIDE) {
-            vec v = inside(expo((LOAD(Y)(a + j, k - j) - top) * factor), j, lo, hi, 0);
-            if (j - from < LONG) store_float(e + j - from, WIDE, v);
-            sum += v;
-        }
-        float whole = total(sum), part = 1.0f / whole, known = lse[row] = top * factor + logf(whole);
-        memset(a, 0, from * sizeof(Y));
-        for (j = from; j < hi; j += WIDE) {
-            vec v = j - from < LONG ? load_float(e + j - from, WIDE) * part
-                                    : inside(chance(LOAD(Y)(a + j, k - j) * factor, all(known)), j, lo, hi, 0);
-            STORE(Y)(a + j, k - j, v);
-        }
-        if (j < k) memset(a + j, 0, (k - j) * sizeof(Y));
+        i64 at = (row / m / heads) * q + row % m % q, lo = first[at], hi = last[at];
+        const float *sink = sinks ? sinks + row / m % heads * (m / q) + row % m / q : 0;
+        if (cap || sink) ONE(softmax_bent)(x + row * k, lo, hi, k, lse + row, factor, cap, sink);
+        else ONE(softmax_row)(x + row * k, lo, hi, k, lse + row, factor, 0, 0);
     }
+}
+
+ALWAYS void ONE(softmax_backward_row)(Y *a, Y *g, i64 lo, i64 hi, i64 k, float known, float factor, float cap) {
+    i64 from = lo / WIDE * WIDE, j;
+    vec sum = {0};
+    memset(a, 0, from * sizeof(Y));
+    memset(g, 0, from * sizeof(Y));
+    for (j = from; j < hi; j += WIDE) {
+        vec v = bent(LOAD(Y)(a + j, k - j), factor, cap) * after(factor, cap);
+        vec p = inside(expo(v - known), j, lo, hi, 0);
+        sum += p * LOAD(Y)(g + j, k - j);
+        if (!cap) STORE(Y)(a + j, k - j, p); /* else scores are needed once more */
+    }
+    float dot = total(sum);
+    for (j = from; j < hi; j += WIDE) {
+        vec p = LOAD(Y)(a + j, k - j), steep = all(factor);
+        if (cap) {
+            vec v = bent(p, factor, cap);
+            p = inside(expo(v - known), j, lo, hi, 0);
+            steep *= slope(v, cap);
+            STORE(Y)(a + j, k - j, p);
+        }
+        STORE(Y)(g + j, k - j, p * (LOAD(Y)(g + j, k - j) - dot) * steep);
+    }
+    if (j < k) {
+        memset(a + j, 0, (k - j) * sizeof(Y));
+        memset(g + j, 0, (k - j) * sizeof(Y));
+    }
+}
+
+RARE void ONE(softmax_backward_bent)(Y *a, Y *g, i64 lo, i64 hi, i64 k, float known, float factor, float cap) {
+    ONE(softmax_backward_row)(a, g, lo, hi, k, known, factor, cap);
 }
 
 /* Scores x become probabilities p again, in place; dp, the gradient by p, becomes the gradient by the scores. */
 void ONE(softmax_backward)(Y *x, Y *dp, const int32_t *first, const int32_t *last, const float *lse, float factor,
-                           i64 b, i64 heads, i64 m, i64 q, i64 k, int threads) {
+                           float cap, i64 b, i64 heads, i64 m, i64 q, i64 k, int threads) {
     PARALLEL
     for (i64 row = 0; row < b * m; row++) {
-        i64 at = (row / m / heads) * q + row % m % q;
-        i64 lo = first[at], hi = last[at], from = lo / WIDE * WIDE, j;
-        Y *a = x + row * k, *g = dp + row * k;
-        float known = lse[row];
-        vec sum = {0};
-        memset(a, 0, from * sizeof(Y));
-        memset(g, 0, from * sizeof(Y));
-        for (j = from; j < hi; j += WIDE) {
-            vec p = inside(chance(LOAD(Y)(a + j, k - j) * factor, all(known)), j, lo, hi, 0);
-            sum += p * LOAD(Y)(g + j, k - j);
-            STORE(Y)(a + j, k - j, p);
-        }
-        float dot = total(sum);
-        for (j = from; j < hi; j += WIDE)
-            STORE(Y)(g + j, k - j, LOAD(Y)(a + j, k - j) * (LOAD(Y)(g + j, k - j) - dot) * factor);
-        if (j < k) {
-            memset(a + j, 0, (k - j) * sizeof(Y));
-            memset(g + j, 0, (k - j) * sizeof(Y));
-        }
+        i64 at = (row / m / heads) * q + row % m % q, lo = first[at], hi = last[at];
+        if (cap) ONE(softmax_backward_bent)(x + row * k, dp + row * k, lo, hi, k, above(lse[row]), factor, cap);
+        else ONE(softmax_backward_row)(x + row * k, dp + row * k, lo, hi, k, above(lse[row]), factor, 0);
+    }
+}
+
+/* Gradient of attention by its sinks, added to dsinks [heads]: heads of dout and out have rows `_from` apart; rows
+   [b, q] of them asked, `used` [b] of those are real, and lse is [b, heads, q]. */
+void ONE(sinks_backward)(const Y *dout, i64 dout_from, const Y *out, i64 out_from, const i64 *rows, const i64 *used,
+                         const float *lse, const float *sinks, float *dsinks, i64 b, i64 heads, i64 q, i64 d,
+                         int threads) {
+    PARALLEL
+    for (i64 h = 0; h < heads; h++) {
+        double sum = 0;
+        for (i64 i = 0; i < b; i++)
+            for (i64 j = 0; j < used[i]; j++) {
+                const Y *g = dout + rows[i * q + j] * dout_from + h * d, *o = out + rows[i * q + j] * out_from + h * d;
+                vec dot = {0};
+                EACH(c, d) dot += LOAD(Y)(g + c, d - c) * LOAD(Y)(o + c, d - c);
+                sum -= expf(sinks[h] - lse[(i * heads + h) * q + j]) * total(dot);
+            }
+        dsinks[h] += sum;
     }
 }
 

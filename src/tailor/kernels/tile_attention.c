@@ -47,10 +47,12 @@ static void *take(Room *room, i64 size) {
     return (void *)at;
 }
 
+/* GCC does not know that loading a tile reads memory: after this, all that was written is there. */
+#define WRITTEN __asm__ volatile("" ::: "memory")
+
 /* c [32, 32] = a [32, 32 * steps] b, or c += where `more`; b holds pairs of its rows: b[i][j] is (row 2i, row 2i + 1)
    of column j. */
 static inline void product(const bf16 *a, i64 lda, const uint32_t *b, i64 ldb, i64 steps, float *c, i64 ldc, int more) {
-    __asm__ volatile("" ::: "memory"); /* GCC does not know that loading a tile reads memory */
     if (more) {
         _tile_loadd(0, c, ldc * 4);
         _tile_loadd(1, c + 16, ldc * 4);
@@ -209,12 +211,14 @@ i64 tile_attention_room(i64 nk, i64 d, i64 dv) { return forward_room(0, nk, d, d
 
 /* out [m, heads, dv] of q [m, heads, d], k [t, kv, d] and v [t, kv, dv], whose rows are `_from` or `_to` apart; pieces
    ask with the rows queries [b, q], asked [b] of them real, and answer with keys [b, k]; spans are [b, q].
-   lse [b, kv, group, q] keeps the logarithm of the sums. */
+   Scores are multiplied by `factor` and kept within a cap (0: none); sinks, one a head or null, join their sums, whose
+   logarithm lse [b, kv, group, q] keeps. */
 void tile_attention(const bf16 *q, i64 q_from, const bf16 *k, i64 k_from, const bf16 *v, i64 v_from, const i64 *queries,
                     const i64 *keys, const i64 *asked, const i64 *answered, const int32_t *first, const int32_t *last,
-                    bf16 *out, i64 out_to, float *lse, float factor, i64 b, i64 kv, i64 group, i64 nq, i64 nk, i64 d,
-                    i64 dv, char *memory, int threads) {
+                    bf16 *out, i64 out_to, float *lse, float factor, float cap, const float *sinks, i64 b, i64 kv,
+                    i64 group, i64 nq, i64 nk, i64 d, i64 dv, char *memory, int threads) {
     i64 wide = up(d), wide_v = up(dv), ld = up(nk) + EDGE, size = tile_attention_room(nk, d, dv);
+    float outer = after(factor, cap);
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
         begin_tiles();
@@ -235,27 +239,35 @@ void tile_attention(const bf16 *q, i64 q_from, const bf16 *k, i64 k_from, const 
                 for (i64 g = h * group; g < (h + 1) * group; g++) {
                     gather(q + g * d, q_from, ask + i, here, d, wide, rows);
                     pair_columns(rows, wide, qt);
+                    WRITTEN;
                     for (i64 j = span.lo; j < span.hi; j += EDGE)
                         product(kn + j * wide, wide, qt, 32, wide / 32, s + j * 32, 32, 0);
-                    vec inverse[2];
+                    if (cap)
+                        for (i64 j = span.lo * 32; j < span.hi * 32; j += 16)
+                            store_float(s + j, 16, bent(load_float(s + j, 16), factor, cap));
+                    vec tops[2] = {all(-INFINITY), all(-INFINITY)}, inverse[2];
+                    for (i64 j = span.lo; j < span.hi; j++)
+                        for (i64 half = 0; half < 2; half++) {
+                            vec score = load_float(s + j * 32 + half * 16, 16);
+                            tops[half] = larger(where_seen(score, &span, half, j, -INFINITY), tops[half]);
+                        }
                     for (i64 half = 0; half < 2; half++) {
-                        vec top = all(-INFINITY), sum = {0};
-                        for (i64 j = span.lo; j < span.hi; j++)
-                            top = larger(where_seen(load_float(s + j * 32 + half * 16, 16), &span, half, j, -INFINITY),
-                                         top);
+                        vec sum = {0}, top = sinks ? larger(all(sinks[g] / outer), tops[half]) : tops[half];
                         for (i64 j = span.lo; j < span.hi; j += 2) {
-                            vec even = expo((load_float(s + j * 32 + half * 16, 16) - top) * factor);
-                            vec odd = expo((load_float(s + j * 32 + 32 + half * 16, 16) - top) * factor);
+                            vec even = expo((load_float(s + j * 32 + half * 16, 16) - top) * outer);
+                            vec odd = expo((load_float(s + j * 32 + 32 + half * 16, 16) - top) * outer);
                             even = where_seen(even, &span, half, j, 0);
                             odd = where_seen(odd, &span, half, j + 1, 0);
                             sum += even + odd;
                             _mm512_storeu_si512(p + j * 16 + half * 16, paired(even, odd));
                         }
+                        if (sinks) sum += expo(sinks[g] - top * outer);
                         inverse[half] = (vec)((ints)(1.0f / sum) & (sum > 0)); /* who sees nothing becomes zeros */
                         for (i64 l = 0; l < 16 && half * 16 + l < here; l++)
                             lse[((piece * kv + h) * group + g - h * group) * nq + i + half * 16 + l] =
-                                top[l] * factor + logf(sum[l]);
+                                top[l] * outer + logf(sum[l]);
                     }
+                    WRITTEN;
                     for (i64 j = 0; j < wide_v; j += EDGE)
                         product(vt + j * ld + span.lo, ld, p + span.lo * 16, 32, (span.hi - span.lo) / 32, o + j * 32,
                                 32, 0);
@@ -306,13 +318,44 @@ static Backward backward_room(void *start, i64 group, i64 nq, i64 d, i64 dv) {
 /* Bytes that each thread needs on the way back. */
 i64 tile_attention_backward_room(i64 group, i64 nq, i64 d, i64 dv) { return backward_room(0, group, nq, d, dv).size; }
 
+/* Probabilities p and, but for the factor, gradients ds of the scores s of a strip, keys lo to hi; rows of both are those
+   of TOGETHER strips. dsp is ds as the right side of a product. */
+ALWAYS void weigh(const float *s, const float *dp, const float *known, const float *delta, const Span *span, i64 from,
+                  i64 lo, i64 hi, float factor, float cap, bf16 *p, bf16 *ds, uint32_t *dsp) {
+    vec know[2] = {load_float(known, 16), load_float(known + 16, 16)};
+    vec less[2] = {load_float(delta, 16), load_float(delta + 16, 16)};
+    for (i64 j = lo - from; j < hi - from; j += 2) {
+        vec prob[2][2], grad[2][2];
+        for (i64 o = 0; o < 2; o++) {
+            for (i64 half = 0; half < 2; half++) {
+                i64 at = (j + o) * 32 + half * 16;
+                vec score = bent(load_float(s + at, 16), factor, cap);
+                vec v = expo(score * after(factor, cap) - know[half]);
+                v = prob[o][half] = where_seen(v, span, half, from + j + o, 0);
+                grad[o][half] = v * (load_float(dp + at, 16) - less[half]);
+                if (cap) grad[o][half] *= slope(score, cap);
+            }
+            _mm512_storeu_si512(p + (j + o) * TOGETHER * 32, both(prob[o][0], prob[o][1]));
+            _mm512_storeu_si512(ds + (j + o) * TOGETHER * 32, both(grad[o][0], grad[o][1]));
+        }
+        for (i64 half = 0; half < 2; half++)
+            _mm512_storeu_si512(dsp + j * 16 + half * 16, paired(grad[0][half], grad[1][half]));
+    }
+}
+
+RARE void weigh_bent(const float *s, const float *dp, const float *known, const float *delta, const Span *span,
+                     i64 from, i64 lo, i64 hi, float factor, float cap, bf16 *p, bf16 *ds, uint32_t *dsp) {
+    weigh(s, dp, known, delta, span, from, lo, hi, factor, cap, p, ds, dsp);
+}
+
 /* Gradients: dq as q, rows written; dk [t, kv, d] and dvalue [t, kv, dv] in fp32, contiguous, added to. A thread owns
    whole heads of keys, so that the order of additions never depends on their number. */
 void tile_attention_backward(const bf16 *dout, i64 dout_from, const bf16 *out, i64 out_from, const bf16 *q, i64 q_from,
                              const bf16 *k, i64 k_from, const bf16 *v, i64 v_from, const i64 *queries, const i64 *keys,
                              const i64 *asked, const i64 *answered, const int32_t *first, const int32_t *last,
-                             const float *lse, bf16 *dq, i64 dq_to, float *dk, float *dvalue, float factor, i64 b,
-                             i64 kv, i64 group, i64 nq, i64 nk, i64 d, i64 dv, char *memory, int threads) {
+                             const float *lse, bf16 *dq, i64 dq_to, float *dk, float *dvalue, float factor,
+                             float cap, i64 b, i64 kv, i64 group, i64 nq, i64 nk, i64 d, i64 dv, char *memory,
+                             int threads) {
     i64 wide = up(d), wide_v = up(dv), ld = KEYS + EDGE, size = tile_attention_backward_room(group, nq, d, dv);
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
@@ -323,7 +366,7 @@ void tile_attention_backward(const bf16 *dout, i64 dout_from, const bf16 *out, i
         float *dqs = own.dqs, *delta = own.delta, *known = own.known, *dks = own.dks, *dvs = own.dvs;
         float *s = own.s, *dp = own.dp;
         Span *spans = own.spans;
-        vec one[2] = {all(1), all(1)};
+        vec scale[2] = {all(factor), all(factor)}; /* of gradients, when all their shares have been added up */
 #pragma omp for schedule(static)
         for (i64 h = 0; h < kv; h++)
             for (i64 piece = 0; piece < b; piece++) {
@@ -347,7 +390,7 @@ void tile_attention_backward(const bf16 *dout, i64 dout_from, const bf16 *out, i
                                        load_bf16(out + ask[i + l] * out_from + g * dv + j, dv - j);
                         delta[c * 32 + l] = total(sum);
                         known[c * 32 + l] =
-                            l < here ? lse[((piece * kv + h) * group + c % group) * nq + i + l] : 0;
+                            l < here ? above(lse[((piece * kv + h) * group + c % group) * nq + i + l]) : 0;
                     }
                 }
                 memset(dqs, 0, strips * 32 * wide * 4);
@@ -358,6 +401,7 @@ void tile_attention_backward(const bf16 *dout, i64 dout_from, const bf16 *out, i
                     turn(kn, up(width), wide, pairs, kt, ld);
                     memset(dks, 0, up(width) * wide * 4);
                     memset(dvs, 0, up(width) * wide_v * 4);
+                    WRITTEN;
                     for (i64 c = 0; c < strips; c += TOGETHER) {
                         i64 some = least(TOGETHER, strips - c), lo = end, hi = from, ld_p = TOGETHER * 32;
                         for (i64 e = c; e < c + some; e++) {
@@ -371,22 +415,14 @@ void tile_attention_backward(const bf16 *dout, i64 dout_from, const bf16 *out, i
                                 product(vn + j * wide_v, wide_v, dot + e * 16 * wide_v, 32, wide_v / 32, dp + j * 32,
                                         32, 0);
                             }
-                            for (i64 j = lo - from; j < hi - from; j += 2) {
-                                vec prob[2][2], grad[2][2];
-                                for (i64 o = 0; o < 2; o++) {
-                                    for (i64 half = 0; half < 2; half++) {
-                                        i64 at = (j + o) * 32 + half * 16, lane = e * 32 + half * 16;
-                                        vec v = chance(load_float(s + at, 16) * factor, load_float(known + lane, 16));
-                                        v = prob[o][half] = where_seen(v, spans + e, half, from + j + o, 0);
-                                        grad[o][half] = v * (load_float(dp + at, 16) - load_float(delta + lane, 16)) * factor;
-                                    }
-                                    i64 place = (j + o) * ld_p + (e - c) * 32;
-                                    _mm512_storeu_si512(p + place, both(prob[o][0], prob[o][1]));
-                                    _mm512_storeu_si512(ds + place, both(grad[o][0], grad[o][1]));
-                                }
-                                for (i64 half = 0; half < 2; half++)
-                                    _mm512_storeu_si512(dsp + j * 16 + half * 16, paired(grad[0][half], grad[1][half]));
-                            }
+                            i64 lane = e * 32, place = (e - c) * 32;
+                            if (cap)
+                                weigh_bent(s, dp, known + lane, delta + lane, spans + e, from, lo, hi, factor, cap,
+                                           p + place, ds + place, dsp);
+                            else
+                                weigh(s, dp, known + lane, delta + lane, spans + e, from, lo, hi, factor, 0, p + place,
+                                      ds + place, dsp);
+                            WRITTEN;
                             for (i64 j = 0; j < wide; j += EDGE)
                                 product(kt + j * ld + lo - from, ld, dsp + (lo - from) * 16, 32, (hi - lo) / 32,
                                         dqs + e * 32 * wide + j * 32, 32, 1);
@@ -402,14 +438,15 @@ void tile_attention_backward(const bf16 *dout, i64 dout_from, const bf16 *out, i
                     for (i64 i = 0; i < width; i++) {
                         float *to = dk + (answer[from + i] * kv + h) * d, *to_v = dvalue + (answer[from + i] * kv + h) * dv;
                         for (i64 j = 0; j < d; j += 16)
-                            store_float(to + j, d - j, load_float(to + j, d - j) + load_float(dks + i * wide + j, 16));
+                            store_float(to + j, d - j,
+                                        load_float(to + j, d - j) + load_float(dks + i * wide + j, 16) * factor);
                         for (i64 j = 0; j < dv; j += 16)
                             store_float(to_v + j, dv - j, load_float(to_v + j, dv - j) + load_float(dvs + i * wide_v + j, 16));
                     }
                 }
                 for (i64 c = 0; c < strips; c++) {
                     i64 i = c / group * 32, g = h * group + c % group;
-                    put(dqs + c * 32 * wide, one, ask + i, least(32, m - i), d, dq + g * d, dq_to);
+                    put(dqs + c * 32 * wide, scale, ask + i, least(32, m - i), d, dq + g * d, dq_to);
                 }
             }
         _tile_release();

@@ -21,7 +21,10 @@ def fits(*alike: Tensor) -> bool:
     return library is not None and bool(library.has_tiles())
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, batch: Batch, factor: float, out: Tensor) -> Tensor:
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, batch: Batch, factor: float, out: Tensor, softcap: float | None,
+    sinks: Tensor | None,
+) -> Tensor:  # fmt: skip
     """Writes the outcome of a batch's queries to `out` [m, heads, dv]; returns its log-sum-exp, fp32 [b, heads, q].
 
     Heads query [m, heads, d], key [t, kv, d] and value [t, kv, dv] may be slices of longer rows.
@@ -29,20 +32,20 @@ def attend(query: Tensor, key: Tensor, value: Tensor, batch: Batch, factor: floa
     b, q = batch.queries.shape
     lse = torch.empty(b, query.shape[1], q)
     native.call("tile_attention", *_rows(query, key, value), *_batch(batch), *_rows(out), lse, factor,
-                *_sizes(query, key, value, batch),
+                softcap or 0.0, sinks, *_sizes(query, key, value, batch),
                 _memory("tile_attention_room", batch.keys.shape[1], *_dims(key, value)))  # fmt: skip
     return lse
 
 
 def attend_backward(
     dout: Tensor, out: Tensor, query: Tensor, key: Tensor, value: Tensor, batch: Batch, factor: float, lse: Tensor,
-    dq: Tensor, dk: Tensor, dv: Tensor,
+    dq: Tensor, dk: Tensor, dv: Tensor, softcap: float | None,
 ) -> None:  # fmt: skip
     """Gradients of `attend`, whose outcome was `out`: that by a query is written to `dq`; those by keys and values are
     added to `dk` [t, kv, d] and `dv` [t, kv, dv], contiguous and fp32."""
     group, asking = query.shape[1] // key.shape[1], batch.queries.shape[1]
     native.call("tile_attention_backward", *_rows(dout, out, query, key, value), *_batch(batch), lse, *_rows(dq),
-                dk, dv, factor, *_sizes(query, key, value, batch),
+                dk, dv, factor, softcap or 0.0, *_sizes(query, key, value, batch),
                 _memory("tile_attention_backward_room", group, asking, *_dims(key, value)))  # fmt: skip
 
 

@@ -85,13 +85,12 @@ def attention(
     if layout is not None:
         layout.calls += 1
     query = _retempered(module, query, attention_mask.positions)
-    plain = softcap is None and s_aux is None
-    if plain and not dropout and query.device.type == "cpu":
-        return _on_cpu(query, key, value, attention_mask, scaling)[None], None
+    if not dropout and query.device.type == "cpu":
+        return _on_cpu(query, key, value, attention_mask, scaling, softcap, s_aux)[None], None
     parts = []
     for batch in attention_mask.batches:
         q, k, v = _gather(query, batch.queries), _gather(key, batch.keys), _gather(value, batch.keys)
-        if plain:
+        if softcap is None and s_aux is None:
             part = _fused(q, k, v, batch.mask, scaling, dropout)
         else:
             part = _spelled_out(q, k, v, batch.mask, scaling, dropout, softcap, s_aux)
@@ -100,13 +99,23 @@ def attention(
     return outcome.view(1, len(outcome), query.shape[1], value.shape[-1]), None
 
 
-def _on_cpu(query: Tensor, key: Tensor, value: Tensor, mask: TreeMask, scaling: float | None) -> Tensor:
+def _on_cpu(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: TreeMask,
+    scaling: float | None,
+    softcap: float | None,
+    sinks: Tensor | None,
+) -> Tensor:
     """On a CPU, in the type that autocast would multiply in."""
     dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else query.dtype
     rows = (x[0].transpose(0, 1).to(dtype).contiguous() for x in (query, key, value))
-    factor = query.shape[-1] ** -0.5 if scaling is None else scaling
+    factor = query.shape[-1] ** -0.5 if scaling is None else float(scaling)  # a whole number in some configurations
+    softcap = float(softcap) if softcap is not None else None
+    sinks = sinks.float() if sinks is not None else None
     with torch.autocast("cpu", enabled=False):
-        mixed: Tensor = Attend.apply(*rows, mask.batches, factor)  # type: ignore[no-untyped-call]
+        mixed: Tensor = Attend.apply(*rows, sinks, mask.batches, factor, softcap)  # type: ignore[no-untyped-call]
     return mixed
 
 

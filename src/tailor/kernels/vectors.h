@@ -23,6 +23,11 @@ typedef uint16_t halves __attribute__((vector_size(32)));
 
 #define WIDE 16
 
+/* A pass that may be asked for something rare is made twice: a plain copy, which asks nothing within its loops, and a
+   rare one, kept out of its way. */
+#define ALWAYS static inline __attribute__((always_inline))
+#define RARE static __attribute__((noinline))
+
 /* What GNU C has no word for, or no short one. `larger` and `smaller` give b where one of them is NaN. */
 #ifdef __AVX512F__
 static inline vec widened(halves h) { return (vec)_mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)h), 16); }
@@ -110,9 +115,29 @@ static inline vec expo(vec x) {
     return times_power_of_two(p, n);
 }
 
-/* Probability of a score among those whose sum has the logarithm `lse`. It is never above 1: of huge scores, `lse` as a
-   rounded number may lie so far below them that exp overflowed. */
-static inline vec chance(vec score, vec lse) { return expo(smaller(all(0), score - lse)); }
+/* tanh to 2 units in the last place (Cephes): odd powers near 0, where the other form would cancel. */
+static inline vec tangent(vec x) {
+    vec size = (vec)((ints)x & 0x7fffffff), z = x * x;
+    vec p = z * -5.70498872745e-3f + 2.06390887954e-2f;
+    p = p * z - 5.37397155531e-2f;
+    p = p * z + 1.33314422036e-1f;
+    p = p * z - 3.33332819422e-1f;
+    vec far = 1.0f - 2.0f / (expo(smaller(all(20), size) * 2.0f) + 1.0f); /* 1 from 9 on */
+    ints near = size < 0.625f, sign = (ints)x & (int32_t)0x80000000;
+    return (vec)(((ints)(p * z * x + x) & near) | (((ints)far | sign) & ~near));
+}
+
+/* What a product of query and key is before its softmax, but for a factor: bent to stay within -cap .. cap (Gemma 2),
+   or as it is where cap is 0. `slope` is the derivative, given what came out. */
+static inline vec bent(vec product, float factor, float cap) {
+    return cap ? tangent(product * (factor / cap)) * cap : product;
+}
+static inline float after(float factor, float cap) { return cap ? 1 : factor; }
+static inline vec slope(vec v, float cap) { return 1.0f - v * v * (1 / cap / cap); }
+
+/* The logarithm of a sum, such that no score lies above it: as a rounded number, that of huge scores may lie so far
+   below them that exp overflowed. */
+static inline float above(float lse) { return fabsf(lse) > 1e7f ? lse + fabsf(lse) * 0x1p-21f : lse; }
 
 /* 1 / (1 + exp(-x)), without a division where that would cost as much as the rest; from x = -80 down it is 1.8e-35. */
 static inline vec sigmoid(vec x) {
