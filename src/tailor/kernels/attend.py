@@ -8,6 +8,7 @@ that share keys (GQA). `tree_attention.py` holds the reference.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -36,7 +37,7 @@ def attend(
     join the softmax and are dropped (gpt-oss). Returns the log-sum-exp of each batch, sinks included.
     """
     out[_asked(batches) :] = 0
-    way = tile_attention if tile_attention.fits(query, key, value) else gemm_attention
+    way = _way(query, key, value)
     return [way.attend(query, key, value, batch, factor, out, softcap, sinks) for batch in batches]
 
 
@@ -55,10 +56,10 @@ def attend_backward(
     dq = scratch("gradient of query", *query.shape, like=query)
     dq[_asked(batches) :] = 0
     dk, dv = (
-        scratch(f"gradient of {name}", *x.shape, like=x.new_empty(0, dtype=torch.float32)).zero_()
+        scratch(f"gradient of {name}", *x.shape, like=x, dtype=torch.float32).zero_()
         for name, x in (("key", key), ("value", value))
     )
-    way = tile_attention if tile_attention.fits(query, key, value) else gemm_attention
+    way = _way(query, key, value)
     for batch, lse in zip(batches, sums):
         way.attend_backward(dout, out, query, key, value, batch, factor, lse, dq, dk, dv, softcap)
     return dq, dk, dv
@@ -74,9 +75,13 @@ def sinks_gradient(
     return grad
 
 
+def _way(query: Tensor, key: Tensor, value: Tensor) -> ModuleType:
+    return tile_attention if tile_attention.fits(query, key, value) else gemm_attention
+
+
 def _asked(batches: Sequence[Batch]) -> int:
     """How many rows ask: the first ones."""
-    return sum(int(batch.asked.sum()) for batch in batches)
+    return sum(batch.asking for batch in batches)
 
 
 class Attend(torch.autograd.Function):

@@ -120,9 +120,7 @@ class FinalNorm(torch.autograd.Function):
     """RMS norm in fp32, its outcome in `dtype`."""
 
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, weight: Tensor, norm: Norm, dtype: torch.dtype, arena: Arena | None = None
-    ) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, norm: Norm, dtype: torch.dtype, arena: Arena | None) -> Tensor:
         """x [n, d], which may lie in `arena`, -> [n, d]."""
         y = torch.empty(x.shape, dtype=dtype, device=x.device)
         scale = passes.norm(x.contiguous(), norm.wide(), norm.eps, y)
@@ -226,7 +224,7 @@ def _forward(
 def _normed(layer: Layer, norm: Norm, x: Tensor, room: int = 0) -> tuple[Tensor, Tensor]:
     """(x after the norm, in scratch memory with `room` behind each row; what its backward pass reads)."""
     n, d = x.shape
-    out = scratch("normed", n * (d + room), like=x.new_empty(0, dtype=layer.dtype)).view(n, d + room)[:, :d]
+    out = scratch("normed", n, d + room, like=x, dtype=layer.dtype)[:, :d]
     return out, passes.norm(x, norm.wide(), norm.eps, out)
 
 

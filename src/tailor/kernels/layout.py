@@ -43,6 +43,11 @@ class Batch:
     plain: bool  # spans are those of causal attention from the first row on, so that nothing needs to be masked
 
     @cached_property
+    def asking(self) -> int:
+        """How many rows ask."""
+        return int(self.asked.sum())
+
+    @cached_property
     def mask(self) -> Tensor | None:
         """bool [b, 1, q, k], True: sees; None where causal order says it all. Rows that see nothing see the first."""
         if self.plain:

@@ -22,20 +22,21 @@ class _Blocks(threading.local):
 _blocks = _Blocks()
 
 
-def scratch(name: str, *shape: int, like: Tensor) -> Tensor:
-    """Memory of this shape, with anything in it, in the type and on the device of `like`.
+def scratch(name: str, *shape: int, like: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """Memory of this shape, with anything in it, on the device of `like` and in its type if no other is given.
 
     It is anyone's who asks by the same name: nothing that is kept or handed on may lie here. On a GPU, whose allocator
     knows streams, it is a tensor of its own.
     """
-    count, key = math.prod(shape), (name, like.dtype)
+    dtype = dtype or like.dtype
+    count, key = math.prod(shape), (name, dtype)
     if like.device.type != "cpu":
-        return like.new_empty(shape)
+        return like.new_empty(shape, dtype=dtype)
     block = _blocks.held.get(key)
     if block is None or len(block) < count:
         _blocks.held.pop(key, None)
         block = None  # before the larger one is asked for
-        block = _blocks.held[key] = torch.empty(count, dtype=like.dtype)
+        block = _blocks.held[key] = torch.empty(count, dtype=dtype)
     return block[:count].view(shape)
 
 

@@ -33,7 +33,7 @@ def attend(
     lse = torch.empty(b, query.shape[1], q)
     native.call("tile_attention", *_rows(query, key, value), *_batch(batch), *_rows(out), lse, factor,
                 softcap or 0.0, sinks, *_sizes(query, key, value, batch),
-                _memory("tile_attention_room", batch.keys.shape[1], *_dims(key, value)))  # fmt: skip
+                _memory(query, "tile_attention_room", batch.keys.shape[1], *_dims(key, value)))  # fmt: skip
     return lse
 
 
@@ -46,7 +46,7 @@ def attend_backward(
     group, asking = query.shape[1] // key.shape[1], batch.queries.shape[1]
     native.call("tile_attention_backward", *_rows(dout, out, query, key, value), *_batch(batch), lse, *_rows(dq),
                 dk, dv, factor, softcap or 0.0, *_sizes(query, key, value, batch),
-                _memory("tile_attention_backward_room", group, asking, *_dims(key, value)))  # fmt: skip
+                _memory(query, "tile_attention_backward_room", group, asking, *_dims(key, value)))  # fmt: skip
 
 
 def _rows(*heads: Tensor) -> list[Tensor | int]:
@@ -67,7 +67,7 @@ def _dims(key: Tensor, value: Tensor) -> tuple[int, int]:
     return key.shape[2], value.shape[2]
 
 
-def _memory(room: str, *sizes: int) -> Tensor:
+def _memory(like: Tensor, room: str, *sizes: int) -> Tensor:
     """What the threads work in."""
     size = torch.get_num_threads() * native.count(room, *sizes)
-    return scratch("tiles", size, like=torch.empty(0, dtype=torch.uint8))
+    return scratch("tiles", size, like=like, dtype=torch.uint8)
