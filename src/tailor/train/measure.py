@@ -115,7 +115,6 @@ class Meter:
         with self.account:
             self.stand: StandIn = sketch.stand_in()
         self.loaded = self.stand.loaded
-        self.vocabulary = len(self.loaded.model.get_input_embeddings().weight)  # type: ignore[operator]
 
     def run(self, places: Sequence[int], tree: Tree, *, again: int = 0, timed: bool = True) -> Pass:
         """What a pass keeps and holds and, where it is to be `timed`, how long it takes."""
@@ -219,11 +218,11 @@ def measure(meter: Meter, like: Vector, plan: optim.Plan, *, timed: bool) -> Cos
     """The costs of a model whose largest Trees have features `like`. Without `timed`, memory alone, on small Trees."""
     share = min(1.0, max(like[3] / like[1], 1 / like[1]))
     length = _length(like)
-    small = forest(ALONE, ALONE, share, meter.vocabulary)
+    small = forest(ALONE, ALONE, share, meter.loaded.vocabulary)
     copies = meter.copies(small)
     rows = _affordable(meter, small, int(like[1])) if timed else int(min(like[1], 2 * LEAST))
     shapes = _shapes(rows, min(length, rows), share)
-    trees = [forest(*shape, meter.vocabulary) for shape in shapes]
+    trees = [forest(*shape, meter.loaded.vocabulary) for shape in shapes]
     design = np.stack([features(tree) for tree in trees])
 
     alone = [meter.run((), tree, timed=timed) for tree in trees]
