@@ -18,8 +18,7 @@ import msgspec
 
 from tailor.errors import DataError, Problem
 from tailor.evaluate.arms import Builder, belong, show, summarise
-from tailor.evaluate.scale import MARGIN, REWARD_ACCURACY
-from tailor.metrics.base import REFUSED
+from tailor.metrics.base import MARGIN, REFUSED, REWARD_ACCURACY
 from tailor.records import ArmResult, Example, Progress, Request, Scored, quiet
 
 METRIC = "preference"

@@ -4,40 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tailor import plugins
-from tailor.metrics.base import Aggregate, Asks
+from tailor.metrics.base import Traits
 from tailor.records import Scored
 
 _RIGHT = dict.fromkeys(("exact", "exact-normalised", "json-exact", "number-match"), "right") | {
     "preference": "ranked right"
 }
 """What anyone calls that which these metrics call 1."""
-MARGIN, REWARD_ACCURACY = "margin", "reward-accuracy"
-_RANKED: dict[str, Literal["proportion", "mean"]] = {MARGIN: "mean", REWARD_ACCURACY: "proportion"}
-"""What `preference.py` takes from log-probs beside its metric, and no plugin scores."""
-Pairs = Sequence[tuple[str, str]]  # (wanted, given)
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
-    """A metric without its scoring. `aggregate` is set for corpus metrics alone: pairs (wanted, given) -> score."""
-
-    metric: str
-    kind: Aggregate
-    lower_is_better: bool = False
-    aggregate: Callable[[Pairs], float] | None = None
-    asks: Asks = "write"
-    counts: str = ""  # what a score counts, such as nats a token
-
-    @property
-    def sign(self) -> int:
-        """1 where a greater score is better, else -1."""
-        return -1 if self.lower_is_better else 1
+class Scale(Traits):
+    """A metric without its scoring, in the words of a sentence."""
 
     def name(self, score: float) -> str:
         """A score with what it is a score of: `91.2% right`, `97.0% by json-valid`, `rouge-l 0.431`."""
@@ -77,14 +59,4 @@ class Scale:
 
 def scale(metric: str) -> Scale:
     """The Scale of a metric, from its plugin. Raises ConfigError where there is no such metric."""
-    if metric in _RANKED:
-        return Scale(metric, _RANKED[metric])
-    module = plugins.load("metrics", metric)
-    return Scale(
-        metric=metric,
-        kind=module.AGGREGATE,
-        lower_is_better=getattr(module, "LOWER_IS_BETTER", False),
-        aggregate=module.aggregate if module.AGGREGATE == "corpus" else None,
-        asks=getattr(module, "ASKS", "write"),
-        counts=getattr(module, "UNIT", ""),
-    )
+    return Scale.of(metric)

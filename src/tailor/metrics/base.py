@@ -23,9 +23,11 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Self
 
+from tailor import plugins
 from tailor.records import Completion, Score
 
 Aggregate = Literal["proportion", "mean", "geometric", "corpus"]
@@ -33,6 +35,37 @@ Asks = Literal["write", "rank", "read"]
 Pairs = Sequence[tuple[str, str]]
 Samples = tuple[tuple[str, str, float], ...]
 REFUSED = "refused: the prompt is empty or fills the model's context"
+MARGIN, REWARD_ACCURACY = "margin", "reward-accuracy"
+_RANKED: dict[str, Aggregate] = {MARGIN: "mean", REWARD_ACCURACY: "proportion"}
+"""What `evaluate/preference.py` takes from log-probs beside its metric, and no plugin scores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What the file of a metric says of its scores, and what holds where it says nothing."""
+
+    metric: str
+    kind: Aggregate = "mean"
+    lower_is_better: bool = False
+    asks: Asks = "write"
+    counts: str = ""  # what a score counts, such as nats a token
+    aggregate: Callable[[Pairs], float] | None = None  # of corpus metrics alone
+
+    @classmethod
+    def of(cls, metric: str) -> Self:
+        """From the metric's plugin. Raises ConfigError where there is no such metric."""
+        if metric in _RANKED:
+            return cls(metric, _RANKED[metric])
+        module = plugins.load("metrics", metric)
+        names = {"lower_is_better": "LOWER_IS_BETTER", "asks": "ASKS", "counts": "UNIT"}
+        said = {trait: getattr(module, name) for trait, name in names.items() if hasattr(module, name)}
+        aggregate = module.aggregate if module.AGGREGATE == "corpus" else None
+        return cls(metric, module.AGGREGATE, aggregate=aggregate, **said)
+
+    @property
+    def sign(self) -> int:
+        """1 where a greater score is better, else -1."""
+        return -1 if self.lower_is_better else 1
 
 
 def scored(metric: str, completion: Completion, value: float, detail: str = "") -> Score:

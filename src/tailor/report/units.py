@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tailor import plugins
 from tailor.errors import ConfigError
+from tailor.metrics.base import Traits
 from tailor.report.text import number, signed
 
 
 @dataclass(frozen=True, slots=True)
-class Units:
-    """`scale` is what a score is multiplied by to be shown; `sign` is -1 where a lower score is better.
+class Units(Traits):
+    """A metric's traits, and how the page writes its scores."""
 
-    `written` is False where arms only read the wanted answers. `counts` is what a score counts, such
-    as nats a token.
-    """
+    @property
+    def percent(self) -> bool:
+        """Whether scores are yes or no."""
+        return self.kind == "proportion"
 
-    percent: bool = False
-    sign: int = 1
-    written: bool = True
-    counts: str = ""
+    @property
+    def written(self) -> bool:
+        """False where arms only read the wanted answers."""
+        return self.asks != "read"
 
     def best(self, value: float) -> bool:
         """Whether no score could be better."""
@@ -28,6 +29,7 @@ class Units:
 
     @property
     def scale(self) -> float:
+        """What a score is multiplied by to be shown."""
         return 100.0 if self.percent else 1.0
 
     def score(self, value: float) -> str:
@@ -53,12 +55,6 @@ class Units:
 def units(metric: str) -> Units:
     """The Units of a metric, from its plugin; plain numbers where no such metric is installed here."""
     try:
-        module = plugins.load("metrics", metric)
+        return Units.of(metric)
     except ConfigError:
-        return Units()
-    return Units(
-        percent=module.AGGREGATE == "proportion",
-        sign=-1 if getattr(module, "LOWER_IS_BETTER", False) else 1,
-        written=getattr(module, "ASKS", "write") != "read",
-        counts=getattr(module, "UNIT", ""),
-    )
+        return Units(metric)
