@@ -251,6 +251,11 @@ def test_answers_are_read_instead_of_written(
         main()
     said = capsys.readouterr().out
     assert "minus b: -" in said and ": better (answer-nll: lower is better)" in said
+    monkeypatch.setattr("sys.argv", ["tailor", "compare", str(run.path), "b", "--json"])
+    with pytest.raises(SystemExit):
+        main()
+    document = json.loads(capsys.readouterr().out)
+    assert (document["metric"], document["against"]) == ("answer-nll", "b") and document["ci"][1] < 0
 
     other = worker.evaluate(run.path, [held], arms=["zero-shot", "tuned"], metric="bits-per-byte")
     assert [arm.metric for arm in other["arms"]] == ["bits-per-byte"] * 2

@@ -141,7 +141,8 @@ def test_a_finished_run_is_scored_on_new_rows_and_compared(fit: Callable[..., Ru
     assert [arm.name for arm in again["arms"]] == ["zero-shot", "few-shot", "tuned"]
     before = {arm["name"]: arm["score"] for arm in first.read("summary.json")["arms"]}
     assert {arm.name: arm.score for arm in again["arms"]} == before
-    difference = worker.compare(first.path, second.path)
+    metric, difference = worker.compare(first.path, second.path)
+    assert metric == first.read("scores/tuned.json")["metric"]
     scores = [second.read("scores/tuned.json")["score"], first.read("scores/tuned.json")["score"]]
     assert difference.mean == pytest.approx(scores[1] - scores[0])
     with pytest.raises(RunError, match="no scores of the arm 'few-shot'"):

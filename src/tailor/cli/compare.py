@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from msgspec import structs
 
 from tailor.cli import _options as options
 
@@ -22,18 +23,18 @@ def command(
     from tailor.cli._print import document
     from tailor.evaluate.scale import scale
 
-    difference = worker.compare(a, b, arm)
-    how = scale(worker.shared_metric(a, b, arm))
+    metric, difference = worker.compare(a, b, arm)
     if as_json:
-        document(difference)
+        document({"metric": metric, **structs.asdict(difference)})
         return
+    how = scale(metric)
     low, high = difference.ci
     higher, lower = ("worse", "better") if how.lower_is_better else ("better", "worse")
     said = higher if low > 0 else lower if high < 0 else "no difference that these rows can show"
     Console(highlight=False).print(
         f"{difference.arm} minus {difference.against}: {difference.mean:+.4f} "
         f"(95% interval {low:+.4f} to {high:+.4f}, p {_p(difference.p)}): {said}"
-        f"{f' ({how.metric}: lower is better)' if how.lower_is_better else ''}",
+        f"{f' ({metric}: lower is better)' if how.lower_is_better else ''}",
         soft_wrap=True,
         markup=False,
     )

@@ -6,7 +6,7 @@ phases; `asking.py` asks a finished run again.
 
 from __future__ import annotations
 
-from tailor.worker.asking import compare, completers, evaluate, shared_metric
+from tailor.worker.asking import compare, completers, evaluate
 from tailor.worker.story import fit, resume, start, train
 
-__all__ = ["compare", "completers", "evaluate", "fit", "resume", "shared_metric", "start", "train"]
+__all__ = ["compare", "completers", "evaluate", "fit", "resume", "start", "train"]

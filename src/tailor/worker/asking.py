@@ -88,20 +88,10 @@ def evaluate(
     return document
 
 
-def compare(a: str | Path, b: str | Path, arm: str = "tuned") -> Difference:
-    """The paired difference of one arm of two runs on the same held-out rows, `a - b`, in their metric's direction.
+def compare(a: str | Path, b: str | Path, arm: str = "tuned") -> tuple[str, Difference]:
+    """(metric, `a - b`): the paired difference of one arm of two runs on the same held-out rows.
 
-    Raises RunError where a run has no such scores, DataError where the rows are not the same.
-    """
-    runs = [Run.open(path) for path in (a, b)]
-    left, right = (list(run.lines(scores_file(arm, "test"), Scored)) for run in runs)
-    return difference(left, right, shared_metric(a, b, arm), arm=str(runs[0].path), against=str(runs[1].path))
-
-
-def shared_metric(a: str | Path, b: str | Path, arm: str = "tuned") -> str:
-    """The metric that both runs score an arm by.
-
-    Raises RunError where a run has no such scores, DataError where they are of two metrics.
+    Raises RunError where a run has no such scores, DataError where the rows or the metrics are not the same.
     """
     runs = [Run.open(path) for path in (a, b)]
     for run in runs:
@@ -110,4 +100,6 @@ def shared_metric(a: str | Path, b: str | Path, arm: str = "tuned") -> str:
     metrics = {run.read_as(result_file(arm, "test"), ArmResult).metric for run in runs}
     if len(metrics) > 1:
         raise DataError(f"the runs are scored by different metrics: {' and '.join(sorted(metrics))}")
-    return metrics.pop()
+    metric = metrics.pop()
+    left, right = (list(run.lines(scores_file(arm, "test"), Scored)) for run in runs)
+    return metric, difference(left, right, metric, arm=str(runs[0].path), against=str(runs[1].path))
