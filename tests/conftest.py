@@ -10,6 +10,8 @@ import pytest
 
 from tailor.weights.locate import EMBEDDED
 
+pytest.register_assert_rewrite("tailor.testing")  # a contract that is broken shows the values, as a test does
+
 SHAPE: dict[str, Any] = {
     "vocab_size": 4096,
     "hidden_size": 32,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tailor.documents.base import Block, Document, LeftOut, Unreadable
+from tailor.documents.base import LIGATURES, Block, Document, LeftOut, Unreadable
 from tailor.documents.readers.text import decoded
 
 SUFFIXES = (".md", ".markdown")
@@ -25,7 +25,7 @@ def read(path: Path) -> Document:
 
 def parsed(text: str) -> tuple[list[Block], list[LeftOut]]:
     """The blocks of a Markdown text."""
-    lines, left_out = _front_matter(text.splitlines())
+    lines, left_out = _front_matter(text.translate(LIGATURES).splitlines())
     blocks: list[Block] = []
     held: list[str] = []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +19,9 @@ def read(path: Path) -> Document:
     """Raises Unreadable for a file that is encrypted, damaged, or holds pictures of pages alone."""
     pypdf = need("pypdf")
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it mends what it can and reports every stitch
+    data = io.BytesIO(path.read_bytes())
     try:
-        reader = pypdf.PdfReader(path)
+        reader = pypdf.PdfReader(data)
         if reader.is_encrypted and not reader.decrypt(""):
             raise Unreadable(path, "this PDF is encrypted", "save it without its password: qpdf --decrypt IN OUT")
         pages = [page.extract_text() or "" for page in reader.pages]

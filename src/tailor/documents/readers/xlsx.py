@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from tailor.documents.base import Block, Document, Unreadable, refuse_archive, table
+from tailor.documents.base import LIGATURES, Block, Document, Unreadable, refuse_archive, table
 
 SUFFIXES = (".xlsx", ".xlsm")
 
@@ -23,7 +23,7 @@ def read(path: Path) -> Document:
             for number, sheet in enumerate(book.worksheets, 1):
                 tables = [Block("table", text, number) for rows in _tables(sheet) if (text := table(rows))]
                 if tables:
-                    found += [Block("heading", sheet.title, number, 1), *tables]
+                    found += [Block("heading", sheet.title.translate(LIGATURES), number, 1), *tables]
     except Exception as error:  # the XML of a stranger: whatever it breaks is the same fault
         fix = "open it in Excel and save it again"
         raise Unreadable(path, f"damaged: {type(error).__name__} {error}", fix) from None
@@ -36,7 +36,7 @@ def _tables(sheet: Any) -> Iterator[list[list[str]]]:
     """Runs of rows that hold something, columns that hold nothing at their edges cut off."""
     rows: list[list[str]] = []
     for cells in sheet.iter_rows(values_only=True):
-        row = ["" if cell is None else str(cell) for cell in cells]
+        row = ["" if cell is None else str(cell).translate(LIGATURES) for cell in cells]
         if any(row):
             rows.append(row)
         elif rows:
