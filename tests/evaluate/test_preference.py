@@ -93,9 +93,15 @@ def test_answers_an_arm_wrote_itself_stand_beside() -> None:
 
 
 def test_two_arms_are_compared_on_the_same_pairs() -> None:
-    lines, _, _ = measured()
-    gain = difference(lines, lines, "preference")
-    assert (gain.mean, gain.p) == (0.0, 1.0)
+    ours, _, _ = measured()
+
+    def the_other_way(rows: list[tuple[Request, Example]]) -> list[tuple[Likelihood, Likelihood] | None]:
+        return [found and (found[1], found[0]) for found in (likelihoods(*row) for row in rows)]
+
+    _, theirs = preference.measure("base", the_other_way, PAIRS, request=arms.plain, sink=lambda line: None)
+    gain = difference(ours, theirs, "preference")
+    assert gain.mean == pytest.approx((8 - 3) / 12)  # 8 pairs won, 3 lost, the pair that is too long counts for nobody
+    assert gain.p == pytest.approx(2 * (1 + 11 + 55 + 165 / 2) / 2**11)  # mid-p of 3 in 11
 
 
 def test_rows_that_are_no_pairs_are_all_named() -> None:
