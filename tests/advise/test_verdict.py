@@ -44,6 +44,12 @@ def test_tokens_saved_are_said_where_they_are_many() -> None:
     assert verdict.sentence.endswith(", with 38 prompt tokens a request instead of 412.")
 
 
+@pytest.mark.parametrize(("prompted", "tuned"), [(100, 75), (30, 12)])  # not half as many again; fewer than 20
+def test_few_tokens_saved_are_not_worth_a_word(prompted: int, tuned: int) -> None:
+    verdict = decide([arm("few-shot", 0.5, tokens=prompted), arm("tuned", 0.9, tokens=tuned)], gap(0.4, 0.3, 0.5))
+    assert verdict.decision == "tune" and "prompt tokens" not in verdict.sentence
+
+
 @pytest.mark.parametrize(
     ("against", "decision", "advice"), [("zero-shot", "prompt", "prompt"), ("few-shot", "few-shot", "prompt with ex")]
 )
@@ -148,6 +154,8 @@ def test_without_a_tuned_arm_the_better_prompt_wins_and_ties_go_to_the_cheaper()
     assert "with 200 prompt tokens a request instead of 30. Tuning was not tried." in better.sentence
     tie = decide(arms, gap(0.02, -0.02, 0.06, of="few-shot", against="zero-shot"))
     assert tie.decision == "prompt" and "the cheaper of two" in tie.sentence
+    touching = decide(arms, gap(0.05, 0.0, 0.1, of="few-shot", against="zero-shot"))
+    assert touching.decision == "prompt" and "the cheaper of two" in touching.sentence
     worse = decide(arms, gap(-0.1, -0.15, -0.05, of="few-shot", against="zero-shot"))
     assert worse.decision == "prompt"
 

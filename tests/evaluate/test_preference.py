@@ -62,6 +62,14 @@ def test_an_arm_prefers_the_answer_that_is_likelier_a_token() -> None:
     assert result.others == pytest.approx({"margin": 2.5 / 12, "reward-accuracy": 10 / 12})
 
 
+def test_a_tie_prefers_nothing() -> None:
+    same = Likelihood(-3.0, 2, 10, base=-4.0)
+    result, _ = preference.measure(
+        "tuned", lambda rows: [(same, same)] * len(rows), PAIRS, request=arms.plain, sink=lambda line: None
+    )
+    assert (result.score, result.others) == (0, {"margin": 0, "reward-accuracy": 0})
+
+
 def test_a_pair_longer_than_the_context_is_a_wrong_row_and_says_so() -> None:
     lines, _, _ = measured()
     assert (lines[11].score, lines[11].finish_reason, lines[11].given) == (0.0, "refused", "")
@@ -90,6 +98,7 @@ def test_answers_an_arm_wrote_itself_stand_beside() -> None:
     assert lines[3].others["rouge-l"] == 0.25
     assert result.others["rouge-l"] == 0.25
     assert (result.completion_tokens, lines[3].given) == (84, "good 3")
+    assert result.seconds >= 12  # a second each to write, and what ranking took
 
 
 def test_two_arms_are_compared_on_the_same_pairs() -> None:

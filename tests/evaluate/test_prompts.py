@@ -106,6 +106,12 @@ def test_shots_fit_the_budget() -> None:
     assert choose_shots([], 8, max_tokens=200, count_tokens=words) == []
 
 
+def test_a_shot_costs_its_words_and_eight_tokens_a_turn() -> None:
+    rows = [row(f"question {n}", "short answer", n) for n in range(9)]  # `user: question 1`, `assistant: short answer`
+    for budget, fitting in ((2 * 22, 2), (2 * 22 - 1, 1)):
+        assert len(choose_shots(rows, 3, max_tokens=budget, count_tokens=words)) == fitting
+
+
 def test_rows_without_an_answer_are_no_shots() -> None:
     waiting = Example(kind="prompt", source=Source("a", 1), messages=(message("user", "well?"),))
     assert choose_shots([waiting], 3, max_tokens=100, count_tokens=words) == []
