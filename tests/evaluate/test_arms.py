@@ -249,6 +249,22 @@ def test_samples_of_a_row_are_averaged() -> None:
     assert (result.prompt_tokens, result.completion_tokens, result.seconds) == (300, 180, 45.0)
 
 
+def test_answers_that_are_read_count_by_their_tokens() -> None:
+    sizes = [1 + number % 5 for number in range(60)]
+
+    def read(asked: Sequence[tuple[Request, Example]]) -> Iterator[tuple[int, list[Completion]]]:
+        for index, (_, example) in enumerate(asked):
+            logprobs = (-index / 10,) * sizes[index]
+            yield index, [Completion(text=example.answer, ids=tuple(range(sizes[index])), logprobs=logprobs)]
+
+    result, lines = arms.measure(
+        "x", read, ROWS, metric="answer-nll", request=plain, sink=lambda line: None, others=("perplexity",)
+    )
+    nats = np.average(np.arange(60) / 10, weights=sizes)
+    assert (result.score, result.others["perplexity"]) == pytest.approx((nats, np.exp(nats)))
+    assert {line.given for line in lines} == {""}  # nothing was written
+
+
 def test_groups_reach_the_lines_and_the_interval() -> None:
     rows = [row(number, group=str(number // 6)) for number in range(60)]
     table = {f"question {n}": f"answer {n % 4}" if n < 45 else "no" for n in range(60)}
