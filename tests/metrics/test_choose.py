@@ -40,6 +40,17 @@ def chosen(answers: list[str]) -> tuple[str, str]:
             "rouge-l",
             "all 3",
         ),
+        # where each line is drawn, from both sides
+        ([f"{n}.5" for n in range(19)] + ["none"], "number-match", "19 of 20 answers end in a number"),
+        ([f"{n}.5" for n in range(18)] + ["none", "few"], "exact-normalised", "all 20 answers are one short line"),
+        (["a" * 80, "b" * 80] * 10, "exact", "the 20 answers are 2 labels"),
+        (["a" * 81, "b" * 81] * 10, "rouge-l", "all 20 answers are longer texts"),
+        (["spam", "ham"] * 3, "exact", "the 6 answers are 2 labels"),
+        (["spam", "ham"] * 2 + ["ham"], "exact-normalised", "all 5 answers are one short line"),
+        ([f"label {n % 200}" for n in range(600)], "exact", "the 600 answers are 200 labels"),
+        ([f"label {n % 201}" for n in range(603)], "exact-normalised", "all 603 answers are one short line"),
+        ([f"{n:060}x"[-60:] for n in range(20)], "exact-normalised", "all 20 answers are one short line"),
+        ([f"{n:060}x" for n in range(20)], "rouge-l", "all 20 answers are longer texts"),
     ],
 )
 def test_by_what_the_answers_look_like(answers: list[str], metric: str, reason: str):
