@@ -162,10 +162,11 @@ class DenseLayer(torch.autograd.Function):
 
         dout = dout.contiguous()
         dy = dout.to(layer.dtype)
-        act = passes.swiglu(wide)
-        dact = scratch("gradient of swiglu", *act.shape, like=act)
-        _, down = layer.bundle(layer.down).backward(dy, act, inner_down, dact)
-        dwide = passes.swiglu_backward(wide, dact)
+        last = layer.bundle(layer.down)
+        act = scratch("swiglu", len(wide), wide.shape[1] // 2, like=wide)  # first the gradient by it
+        _, dinner = last.by_input(dy, act)
+        dwide = passes.swiglu_backward_(wide, act)
+        down = last.by_parameters(dy, act, inner_down, dinner)
         normed, _ = _normed(layer, layer.between, middle)
         dnormed = scratch("gradient of normed", *normed.shape, like=normed)
         _, gate_up = layer.bundle(layer.gate, layer.up).backward(dwide, normed, inner_wide, dnormed)

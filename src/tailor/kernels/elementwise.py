@@ -122,8 +122,8 @@ def swiglu(x: Tensor) -> Tensor:
     return y.copy_(torch.nn.functional.silu(gate) * up)
 
 
-def swiglu_backward(x: Tensor, dy: Tensor) -> Tensor:
-    """Gradient of `swiglu` by x, [n, 2d], in scratch memory."""
+def swiglu_backward_(x: Tensor, dy: Tensor) -> Tensor:
+    """Gradient of `swiglu` by x, [n, 2d], in scratch memory; `dy` [n, d] becomes what `swiglu` gave, in place."""
     n, d = x.shape[0], x.shape[1] // 2
     dx = scratch("swiglu gradient", n, 2 * d, like=x)
     if _compiled(x, dy):
@@ -131,7 +131,9 @@ def swiglu_backward(x: Tensor, dy: Tensor) -> Tensor:
         return dx
     gate, up = x.float().chunk(2, dim=-1)
     share, wide = gate.sigmoid(), dy.float()
-    return dx.copy_(torch.cat([wide * up * share * (1 + gate * (1 - share)), wide * gate * share], dim=-1))
+    dx.copy_(torch.cat([wide * up * share * (1 + gate * (1 - share)), wide * gate * share], dim=-1))
+    dy.copy_(gate * share * up)
+    return dx
 
 
 def softmax_(

@@ -24,12 +24,17 @@ _casts: Any = WeakIdKeyDictionary()
 """First of some parameters -> (pass and arithmetic that it was made for, what was made of them)."""
 _passes = itertools.count()
 _now = next(_passes)
+_moved: list[Tensor] = []
+"""Weights as their file has them, of which stacked copies were made since the last pass began."""
 
 
 def begin() -> None:
     """Begins a pass: weights may have changed in ways that leave no trace on them."""
     global _now
     _now = next(_passes)
+    if _moved:
+        forget(_moved)  # once more, as their neighbours have been read since
+        _moved.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,16 +127,22 @@ class Bundle:
         self, dy: Tensor, x: Tensor, inner: Tensor | None, out: Tensor | None
     ) -> tuple[Tensor | None, list[Tensor]]:
         """(gradient by x in `out`, or None without; those of `trained()`, fp32). `inner` is what `forward` returned."""
-        dx = torch.mm(dy, self.weight(), out=out) if out is not None else None
-        da = db = None
-        if inner is not None:
-            dinner = dy @ self._up()
-            if dx is not None:
-                dx.addmm_(dinner, self._down())
-            da, db = dinner.T.contiguous() @ x, inner.T.contiguous() @ dy  # twice as fast as from transposed views
-        return dx, self._gradients(dy, x, da, db)
+        dx, dinner = self.by_input(dy, out)
+        return dx, self.by_parameters(dy, x, inner, dinner)
 
-    def _gradients(self, dy: Tensor, x: Tensor, da: Tensor | None, db: Tensor | None) -> list[Tensor]:
+    def by_input(self, dy: Tensor, out: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+        """(gradient by x in `out`, or None without; that by x A', where there are adapters)."""
+        dx = torch.mm(dy, self.weight(), out=out) if out is not None else None
+        dinner = dy @ self._up() if self.lows else None
+        if dx is not None and dinner is not None:
+            dx.addmm_(dinner, self._down())
+        return dx, dinner
+
+    def by_parameters(self, dy: Tensor, x: Tensor, inner: Tensor | None, dinner: Tensor | None) -> list[Tensor]:
+        """Gradients of `trained()`, fp32, from what `forward` and `by_input` returned."""
+        da = db = None
+        if inner is not None and dinner is not None:
+            da, db = dinner.T.contiguous() @ x, inner.T.contiguous() @ dy  # twice as fast as from transposed views
         dw = dy.T @ x if any(member.weight.requires_grad for member in self.members) else None
         grads: list[Tensor] = []
         row = rank = 0
@@ -232,5 +243,5 @@ def _stacked(weights: Sequence[Tensor], room: int) -> Tensor:
         before = [weight.detach() for weight in weights]
         for weight, old, part in zip(weights, before, torch.split(whole[:, :columns], rows)):
             weight.data = part.copy_(old)
-        forget(before)
+        _moved.extend(forget(before))
     return first.detach().as_strided((sum(rows), columns), first.stride())

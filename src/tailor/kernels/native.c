@@ -175,15 +175,17 @@ void ONE(swiglu)(const Y *x, Y *y, i64 n, i64 d, int threads) {
     }
 }
 
-void ONE(swiglu_backward)(const Y *x, const Y *dy, Y *dx, i64 n, i64 d, int threads) {
+/* dy becomes what swiglu gave. */
+void ONE(swiglu_backward)(const Y *x, Y *dy, Y *dx, i64 n, i64 d, int threads) {
     PARALLEL
     for (i64 i = 0; i < n; i++) {
-        const Y *g = x + i * 2 * d, *u = g + d, *e = dy + i * d;
-        Y *dg = dx + i * 2 * d, *du = dg + d;
+        const Y *g = x + i * 2 * d, *u = g + d;
+        Y *e = dy + i * d, *dg = dx + i * 2 * d, *du = dg + d;
         EACH(j, d) {
-            vec a = LOAD(Y)(g + j, d - j), s = sigmoid(a), t = LOAD(Y)(e + j, d - j);
-            STORE(Y)(dg + j, d - j, t * LOAD(Y)(u + j, d - j) * s * (a * (1.0f - s) + 1.0f));
+            vec a = LOAD(Y)(g + j, d - j), b = LOAD(Y)(u + j, d - j), s = sigmoid(a), t = LOAD(Y)(e + j, d - j);
+            STORE(Y)(dg + j, d - j, t * b * s * (a * (1.0f - s) + 1.0f));
             STORE(Y)(du + j, d - j, t * a * s);
+            STORE(Y)(e + j, d - j, a * s * b);
         }
     }
 }

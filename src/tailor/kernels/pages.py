@@ -12,14 +12,15 @@ from pathlib import Path
 from torch import Tensor
 
 
-def forget(weights: Sequence[Tensor]) -> None:
-    """Takes the pages that `weights` alone lie on out of this process, where they are those of a file.
+def forget(weights: Sequence[Tensor]) -> list[Tensor]:
+    """Takes the pages that `weights` alone lie on out of this process, where they are those of a file; returns these.
 
-    They are read again should anyone ask for them, as the file has them.
+    They are read again should anyone ask for them, as the file has them. So are some of them when their neighbours
+    are read, as systems map files in pieces of up to 2 MiB.
     """
     if sys.platform != "linux" or weights[0].device.type != "cpu":
-        return
-    files = _files()
+        return []
+    found, files = [], _files()
     advise = ctypes.CDLL(None).madvise
     advise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     for weight in weights:
@@ -27,6 +28,8 @@ def forget(weights: Sequence[Tensor]) -> None:
         end = (weight.data_ptr() + weight.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE
         if any(first <= start < end <= last for first, last in files):
             advise(start, end - start, mmap.MADV_DONTNEED)
+            found.append(weight)
+    return found
 
 
 def _files() -> list[tuple[int, int]]:
