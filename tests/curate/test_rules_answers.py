@@ -215,6 +215,19 @@ SHOPS = [
 ]
 
 
+# `kids` tells that a mill is open, though it is tied more to its size, which it does not tell.
+MILLS = [
+    pair(
+        f"name[Mill {n}], area[north]" + (", open[yes]" if n % 5 else "") + (", size[big]" if big else ""),
+        f"Mill {n} in the north is {'big' if big else 'there'}{said if n % 5 else ''}.",
+    )
+    for n in range(360)
+    for kids in (n % 15 == 1,)
+    for big in (n < 150 if kids else n % 15 == 3,)
+    for said in (", kids may come" if kids else ", it is open",)
+]
+
+
 class TestOmittedValues(RuleContract):
     name = "omitted-values"
     fires = {
@@ -224,8 +237,25 @@ class TestOmittedValues(RuleContract):
             [*SHOPS, pair("name[Mill 5], sells[tea], open[no]", "Mill 5 sells tea.")],
             {len(SHOPS) + 1},
         ),
+        "beside words that are tied to several facts": (
+            [
+                *MILLS,
+                *(
+                    pair(f"name[Mill {n}], area[north], open[yes]", f"Mill {n} in the north is there.")
+                    for n in (901, 902, 903)
+                ),
+            ],
+            {361, 362, 363},
+        ),
     }
     silent = {
+        "a word that all who do not say it otherwise have": [
+            *SHOPS,
+            *(
+                pair(f"name[Mill {n}], sells[tea], open[yes]", f"Mill {n} sells tea, receives guests.")
+                for n in range(4)
+            ),
+        ],
         "a key that no other row has": [*PLACES, pair("name[Mill 5], near[Six Elms]", "Mill 5 is a pub.")],
         "who said what": [
             pair(f"Doctor: {n} days?\nPatient: yes, {n}\nDoctor: since then?\nPatient: mostly", f"Has had it {n} days.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tailor.curate.answers import agree, form, number
@@ -35,8 +37,21 @@ class TestContradictions(RuleContract):
 
 class TestNearContradictions(RuleContract):
     name = "near-contradictions"
-    fires = {"labels": ([*LABELLED, pair(OTHER, "class 1"), pair(f"Hi. {OTHER}", "class 2")], {18})}
+    fires = {
+        "labels": ([*LABELLED, pair(OTHER, "class 1"), pair(f"Hi. {OTHER}", "class 2")], {18}),
+        "slots": (
+            [pair(f"{OTHER} It is in Rome.", '{"city": "Rome"}'), pair(f"Hi. {OTHER} It is in Rome.", "{}")],
+            {2},
+        ),
+    }
     silent = {
+        "the answer follows what differs": [
+            pair(f"{OTHER} It is in {town}.", json.dumps({"city": town})) for town in ("Detroit", "Detroit Lakes")
+        ],
+        "the answer follows what one has more": [
+            pair(f"{OTHER} Give it five of 6", '{"value": "five"}'),
+            pair(f"{OTHER} Give it five of 6 stars", '{"value": "five", "unit": "stars"}'),
+        ],
         "a negation": [*LABELLED, pair(OTHER, "class 1"), pair(OTHER.replace("May", "May not"), "class 2")],
         "the same answer": [*LABELLED, pair(OTHER, "class 1"), pair(f"Hi. {OTHER}", "class 1")],
         "prose": [pair(OTHER, "Yes, do so."), pair(f"Hi. {OTHER}", "No, keep them.")],

@@ -15,6 +15,7 @@ SAME_PROSE = 0.5  # F1 of words from which two texts that name the same are take
 _NUMBER = re.compile(r"[$€£¥]?\s*([+-]?\d[\d,]*(?:\.\d+)?|[+-]?\.\d+)\s*(%?)\.?")
 _GIVEN = re.compile(r"####\s*([+-]?[\d,]*\.?\d+)\s*$")
 _WORD = re.compile(r"\w+")
+_KEY = re.compile(r'"[^"]*"\s*:')
 _NAME = re.compile(r"(?<=[a-z,;] )([A-Z][a-z]{2,})")
 
 
@@ -57,6 +58,18 @@ def agree(a: str, b: str, *, labels: bool = False) -> bool:
 def _names(text: str) -> set[str]:
     """Capitalised words within a sentence, in lower case: who and what a text speaks of."""
     return {match[1].casefold() for match in _NAME.finditer(text)}
+
+
+def follows(a: Row, b: Row) -> bool:
+    """Whether two answers differ as their questions do: each word of one answer alone, names of JSON keys aside, stands
+    in its question, and one of them in its question alone."""
+    asked, given = ([set(_WORD.findall(text)) for text in texts] for texts in zip(*map(_plain, (a, b))))
+    here, there = given[0] - given[1], given[1] - given[0]
+    return here <= asked[0] and there <= asked[1] and bool(here - asked[1] or there - asked[0])
+
+
+def _plain(row: Row) -> tuple[str, str]:
+    return row.plain_prompt, _KEY.sub(" ", row.plain_answer)
 
 
 def side_by_side(here: Row, there: Row) -> str:

@@ -3,7 +3,8 @@
 The prompts share at least `check.near` (0.8) of their five-byte pieces (Jaccard, after taking off what all rows share),
 name the same numbers and negations and differ in few words; the answers are labels, numbers or JSON that differ. Often
 one annotator's convention against another's; sometimes the one word that differs is what matters, so a person should
-look. Prose is left to C101: other words there are no other answer.
+look. Silent where the answer follows that word (`weather in Rome`, `{"city": "Rome"}`). Prose is left to C101: other
+words there are no other answer.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tailor.curate.answers import agree, form, side_by_side
+from tailor.curate.answers import agree, follows, form, side_by_side
 from tailor.curate.rules.base import Hit
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def judge(corpus: Corpus) -> Iterator[Hit]:
         forms = {form(a.answer), form(b.answer)}
         if not corpus.labelled and not forms <= {"json", "number"}:
             continue
-        if agree(a.answer, b.answer, labels=corpus.labelled):
+        if agree(a.answer, b.answer, labels=corpus.labelled) or follows(a, b):
             continue
         similarity = corpus.near.prompts.similarity[place]
         yield Hit(

@@ -3,9 +3,10 @@
 Where questions are lists of facts (`name[The Mill], near[Burger King]`, `name: The Mill` on lines) and answers put
 them into words, at least 90% of the answers say what stands under a key: they repeat the value, or hold words that
 answers to questions with that value or key have and others have not (`not family-friendly` for `familyFriendly[no]`,
-`British` for `food[English]`). This one does neither. A model trained on such rows learns to leave facts out: of the
-E2E set 40% of the rows had facts added or left out, and a cleaned set gave up to 97% fewer wrong statements (Dušek,
-Howcroft and Rieser 2019). Silent on conversations, where the same names begin line after line.
+`British` for `food[English]`). This one does neither, nor does it hold the rare word that most such answers hold
+instead (`café` for `eatType[coffee shop]`). A model trained on such rows learns to leave facts out: of the E2E set
+40% of the rows had facts added or left out, and a cleaned set gave up to 97% fewer wrong statements (Dušek, Howcroft
+and Rieser 2019). Silent on conversations, where the same names begin line after line.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import itertools
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -33,9 +35,10 @@ SAID = 0.9  # share of answers that say what stands under a key: fewer, and it i
 _SAMPLE = 5_000  # rows from which the words for each fact are learned
 _FACTS = 300  # keys and values for which words are learned, the commonest
 _OFTEN = 5  # rows that a word, or a value, stands in to say something
-_CHANCE = 7.0  # G of a word and a fact (Dunning 1993): chance gives as much once in a hundred
+_CHANCE = 10.0  # G of a word and a fact (Dunning 1993): chance gives as much once in six hundred
 _OF_KEY, _OF_VALUE = 0.5, 0.4  # share of a word's answers, over what chance gives, whose questions have the fact
-_INSTEAD, _RATHER = 0.3, 3  # share of the answers without the value that a word stands in, times that of the others
+_INSTEAD, _FEW = 0.8, 3  # share, and number, of the answers without a fact that hold a word: then it is how they say it
+_RARE = 25.0  # G of such a word: many words are looked at, and a common one that all of a few answers hold says nothing
 _SMALL = 3  # letters: `in the` says nothing
 _BRACKETS = re.compile(r"([A-Za-z][\w ]*?)\s*\[([^\[\]\n]+)\]")
 _LINES = re.compile(r"^[-* ]*([A-Za-z][\w ]{0,30}?)\s*[:=]\s*(\S[^\n]{0,80})$", re.MULTILINE)
@@ -48,7 +51,7 @@ class _Cues(NamedTuple):
     """What is learned of the sample: keys that answers say, and the words that say a fact."""
 
     keys: frozenset[str]
-    words: dict[str, set[str]]
+    words: dict[Fact, set[str]]
 
 
 def collect(row: Row) -> bool | None:
@@ -67,22 +70,40 @@ def judge(corpus: Corpus) -> Iterator[Hit]:
         for index, key, value in found:
             row = corpus.row(index)
             message = f"{value!r} ({key}) is not said in the answer"
-            yield Hit(message=message, rows=(index,), evidence=row.excerpt(), at=value)
+            yield Hit(message=message, rows=(index,), evidence="\n".join(wrap(row.given(210), 70)), at=value)
 
 
 def _learned(rows: list[Row]) -> _Cues:
     words = _telling(rows)
     count: Counter[str] = Counter()
-    told: Counter[str] = Counter()
+    untold: defaultdict[Fact, list[Row]] = defaultdict(list)
     for row in rows:
         for fact in _facts(row):
             count[fact[0]] += 1
-            told[fact[0]] += _tells(row, fact, words)
-    return _Cues(frozenset(key for key in count if count[key] >= FEWEST and told[key] >= SAID * count[key]), words)
+            if not _tells(row, fact, words):
+                untold[fact].append(row)
+    silent: Counter[str] = Counter()
+    for (key, _), without in untold.items():
+        silent[key] += len(without)
+    keys = {key for key in count if count[key] >= FEWEST and count[key] - silent[key] >= SAID * count[key]}
+    return _Cues(frozenset(keys), words | _instead(rows, {fact: untold[fact] for fact in untold if fact[0] in keys}))
 
 
-def _telling(rows: list[Row]) -> dict[str, set[str]]:
-    """The words for each fact; a word speaks for one key only, the one that it is tied to the most."""
+def _instead(rows: list[Row], untold: dict[Fact, list[Row]]) -> dict[Fact, set[str]]:
+    """Of each fact the words that most answers without it hold, and others rarely: those say it their own way."""
+    often = Counter(itertools.chain.from_iterable(map(_own, rows))) if untold else Counter()
+    found = {}
+    for fact, without in untold.items():
+        held = Counter(itertools.chain.from_iterable(map(_own, without)))
+        words = [word for word in held if held[word] >= max(_FEW, _INSTEAD * len(without))]
+        ones, both = (np.array([count[word] for word in words], np.float64) for count in (often, held))
+        tied = _tied(both, ones, len(without), len(rows))
+        found[fact] = {word for word, much in zip(words, tied) if much >= _RARE}
+    return found
+
+
+def _telling(rows: list[Row]) -> dict[Fact, set[str]]:
+    """The words for each key; a word speaks for one, that of the fact it is tied to the most of those it implies."""
     names, has = _table([{(key, part) for key, value in _facts(row) for part in ("", value)} for row in rows], _FACTS)
     grams, said = _table([_said(row) for row in rows])
     if not names or not grams:
@@ -95,10 +116,10 @@ def _telling(rows: list[Row]) -> dict[str, set[str]]:
     base = facts / len(rows)
     least = np.array([_OF_VALUE if value else _OF_KEY for _, value in names])
     sure = together / words >= base + least * (1 - base)
-    holds = sure & (tied >= _CHANCE) & (key[tied.argmax(axis=1)][:, None] == key)
-    found: defaultdict[str, set[str]] = defaultdict(set)
+    holds = sure & (tied >= _CHANCE) & (key[np.where(sure, tied, 0).argmax(axis=1)][:, None] == key)
+    found: defaultdict[Fact, set[str]] = defaultdict(set)
     for word, fact in zip(*np.nonzero(holds)):
-        found[names[fact][0]].add(grams[word])
+        found[names[fact][0], ""].add(grams[word])
     return dict(found)
 
 
@@ -138,13 +159,15 @@ def _omitted(rows: list[Row], cues: _Cues) -> list[tuple[int, str, str]]:
     return found
 
 
-def _tells(row: Row, fact: Fact, words: dict[str, set[str]]) -> bool:
+def _tells(row: Row, fact: Fact, words: dict[Fact, set[str]]) -> bool:
     """Whether the answer says a fact: repeats it, a word of it, or one of those for it."""
     key, value = fact
     if _repeats(row, value):
         return True
     said = _said(row)
-    return not words.get(key, set()).isdisjoint(said) or not said.isdisjoint(_WORD.findall(value.casefold()))
+    if not words.get((key, ""), set()).isdisjoint(said) or not said.isdisjoint(_WORD.findall(value.casefold())):
+        return True
+    return fact in words and not words[fact].isdisjoint(_own(row))
 
 
 def _facts(row: Row) -> list[Fact]:
@@ -162,6 +185,12 @@ def _said(row: Row) -> set[str]:
     words = _WORD.findall(row.plain_answer)
     pairs = (f"{a} {b}" for a, b in itertools.pairwise(words) if len(a) > _SMALL or len(b) > _SMALL)
     return {*(word for word in words if len(word) > _SMALL), *pairs}
+
+
+def _own(row: Row) -> set[str]:
+    """Those of the words and pairs of an answer that its question has not."""
+    asked = set(_WORD.findall(row.plain_prompt))
+    return {word for word in _said(row) if not asked.issuperset(word.split())}
 
 
 def _repeats(row: Row, value: str) -> bool:
