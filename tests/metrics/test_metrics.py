@@ -193,6 +193,7 @@ def test_what_is_json():
         ("[1, 2]", "[1]", "$ has 1 items, wanted 2"),
         ('{"a": 1}', "[1]", '$: wanted {"a": 1}, given [1]'),
         ('{"a": 0}', '{"a": false}', "$.a: wanted 0, given false"),
+        ('{"a": ["x"]}', '{"a": "x"}', '$.a: wanted ["x"], given "x"'),
         ("plain", "[]", "the wanted answer is not JSON"),
     ],
 )

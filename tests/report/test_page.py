@@ -164,7 +164,9 @@ def test_a_detail_that_repeats_the_answers_is_left_out(make_run: MakeRun) -> Non
 def test_rows_that_ran_into_the_limit_are_counted(make_run: MakeRun) -> None:
     line = {"source": {"file": "t", "line": 1}, "prompt": "", "wanted": "a", "given": "b", "score": 0.0}
     rows = [line | {"row": row, "finish_reason": "length" if row < 3 else "stop"} for row in range(8)]
-    text = Page(render(make_run(scores={"tuned": rows}))).text
+    html = render(make_run(scores={"tuned": rows}))
+    assert re.search(r'<th scope="row">tuned</th>.*?<td>3</td></tr>', html)
+    text = Page(html).text
     assert "Cut off: answers that ran into the token limit" in text
     assert "ran into the token limit" in text
 
