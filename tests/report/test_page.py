@@ -234,6 +234,16 @@ def test_a_run_stopped_while_evaluating_shows_what_there_is(make_run: MakeRun) -
     assert "the metric is exact" in text
 
 
+def test_a_run_stopped_while_training_marks_its_best_step_so_far(make_run: MakeRun) -> None:
+    losses = {100: 0.5, 200: 0.31, 300: 0.4}
+    lines = [{"step": step, "epoch": 1.0, "tokens": 10 * step, "loss": 1.0} for step in range(50, 301, 50)]
+    lines += [
+        {"step": step, "epoch": 1.0, "tokens": 10 * step, "validation_loss": loss} for step, loss in losses.items()
+    ]
+    text = Page(render(make_run(summary=None, metrics=lines, scores=None))).text
+    assert "best: step 200, 0.310" in text
+
+
 def test_a_run_that_only_trained_says_so(make_run: MakeRun, changed_summary: Any) -> None:
     summary = changed_summary(arms=[], difference=None, verdict=None)
     text = Page(render(make_run(summary=summary, scores=None, environment={"verb": "train"}))).text

@@ -25,6 +25,8 @@ from tailor.report.text import count, duration, grade, number, plain, probabilit
         ("half \ud800", "half ⟨U+D800⟩"),
         ("joined a\u200db", "joined a⟨U+200D⟩b"),
         ("family 👨\u200d👩\u200d👧 ❤️", "family 👨\u200d👩\u200d👧 ❤️"),
+        ("\u200d👩\u200d👧\u200d", "⟨U+200D⟩👩\u200d👧⟨U+200D⟩"),
+        ("\U000e00ff\U000e0100\U000e01ef", "\U000e00ff⟨U+E0100⟩⟨U+E01EF⟩"),
         ("می\u200cخواهم", "می\u200cخواهم"),
         ("naïve 東京 ½", "naïve 東京 ½"),
     ],
@@ -54,7 +56,9 @@ def test_numbers_read_well() -> None:
     assert [grade(value) for value in (1.0, 0.0, 2 / 3)] == ["1", "0", "0.667"]
     assert [short(value) for value in (0, 950, 12_340, 1_250_000, 3e9)] == ["0", "950", "12.3k", "1.25M", "3G"]
     assert [count(value) for value in (10_003, 7)] == ["10,003", "7"]
-    assert [probability(value) for value in (0.0, 0.00099, 0.03149)] == ["p < 0.001", "p < 0.001", "p = 0.031"]
+    assert [probability(value) for value in (0.0, 0.00099, 0.001, 0.03149)] == [
+        "p < 0.001", "p < 0.001", "p = 0.001", "p = 0.031"
+    ]  # fmt: skip
     assert [duration(s) for s in (0.84, 42.2, 59.7, 742, 7560)] == [
         "0.8\u00a0s", "42\u00a0s", "1.0\u00a0min", "12.4\u00a0min", "2.1\u00a0h"
     ]  # fmt: skip
