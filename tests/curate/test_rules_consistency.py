@@ -6,7 +6,9 @@ import json
 
 import pytest
 
-from tailor.curate.answers import agree, form, number
+from tailor.curate.answers import agree, form, number, parting
+from tailor.curate.rows import Row
+from tailor.records import Example, Source, message
 from tailor.testing.rules import RuleContract, pair
 
 WORDS = ("kettle", "invoice", "garage", "paint", "harbour", "voucher", "screw", "colleague")
@@ -84,3 +86,11 @@ def test_labels_agree_by_name_alone() -> None:
     assert agree("card lost", "card lost ", labels=True)
     assert not agree("card lost", "the card lost", labels=True)
     assert agree("the card was lost", "the card lost")
+
+
+def test_two_near_rows_are_shown_where_they_part() -> None:
+    turns = [(message("user", f"{OTHER} {word} the river"), message("assistant", "yes")) for word in ("Over", "on")]
+    here, there = (Row(Example(kind="chat", source=Source("f", 1), messages=both)) for both in turns)
+    assert parting(here, there) == (
+        "here   …shop in the old town? Over the river → yes\nthere  …shop in the old town? on the river → yes"
+    )

@@ -56,6 +56,10 @@ class TestRefusal(RuleContract):
             "I apologize, but I cannot provide personal details.",
         ),
         "as an AI": all_lines("As an AI language model, I can share some facts about dolomite."),
+        "to a user who cannot do something else": (
+            [pair("I can't open the file you sent. Write it in here.", "I cannot see what files were sent to you.")],
+            {1},
+        ),
         "in an early turn": (
             [chat(("user", "a"), ("assistant", "I cannot do this."), ("user", "b"), ("assistant", "c"))],
             {1},
@@ -65,6 +69,9 @@ class TestRefusal(RuleContract):
         "sorry for something": said("I'm sorry for the delay. It ships today.", "I cannot believe it!", "I can help."),
         "who it is": said("I am an AI assistant developed by Tailors.", "It works as an AI does."),
         "the user declines": [chat(("user", "I cannot log in. As an AI, help."), ("assistant", "Reset it."))],
+        "the user's own words": [
+            pair("Combine: It rains. I cannot go to the park.", "I'm afraid that it rains and I can't go to the park."),
+        ],
         "context only": [
             {
                 "messages": [
@@ -88,6 +95,7 @@ class TestTemplateLeftovers(RuleContract):
     }
     silent = {
         "code": said("```python\nprint(f'{name}')\n```", "In Python, {name} is a set.", "return `Hello ${name}`;"),
+        "a workflow file": said("name: ghcr\nurl: https://ghcr.io/${{ github.repository }}\nsteps:"),
         "braces of another kind": said('{"name": "Uta"}', "the set {1, 2}", r"\frac{a}{b}"),
         "asked for": [pair("Reply as 'Answer: yes'.", "Answer: yes")],
         "braces as a topic": [pair("Replace the word in braces: He moved {expeditiously}.", "He moved quickly.")],
@@ -252,6 +260,8 @@ class TestTruncatedAnswer(RuleContract):
         "phrases": [pair(word, f"one {word} from the old shop") for word in WORDS] * 3,
         "no mark where some have none, all at an end": SOLD + unmarked(24),
         "the same end again and again": SOLD + cut("to the harbour man"),
+        "a share": [*WHOLE, *said("John has run farther. Confidence: 99%")],
+        "the end of a name": [*WHOLE, *said("The domain of the country is the one named .af")],
         "lists, titles, sums, tags": [
             *WHOLE,
             *said(

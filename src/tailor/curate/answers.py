@@ -80,6 +80,16 @@ def side_by_side(here: Row, there: Row) -> str:
     return "\n".join([*asked, f"here   {here.given()}", f"there  {there.given()}"])
 
 
+def parting(here: Row, there: Row, room: int = 66) -> str:
+    """Two nearly equal rows as evidence: each from shortly before the place where they part, case aside."""
+    texts = [" ".join(f"{row.prompt} → {row.answer}".split()) for row in (here, there)]
+    apart = (at for at, (one, other) in enumerate(zip(*map(str.lower, texts))) if one != other)
+    start = next(apart, min(map(len, texts))) - room // 3
+    start = 0 if start <= 0 else texts[0].rfind(" ", 0, start) + 1
+    shown = [f"{'…' * bool(start)}{text[start : start + room]}{'…' * (len(text) > start + room)}" for text in texts]
+    return f"here   {shown[0]}\nthere  {shown[1]}"
+
+
 def overlap(a: str, b: str) -> float:
     """F1 of the words of two texts, case aside; 1 where neither has any."""
     left, right = Counter(_WORD.findall(a.lower())), Counter(_WORD.findall(b.lower()))

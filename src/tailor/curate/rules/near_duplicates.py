@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tailor.curate.answers import parting
 from tailor.curate.rules.base import KEPT, Hit
 
 if TYPE_CHECKING:
@@ -47,8 +48,9 @@ def judge(corpus: Corpus) -> Iterator[Hit]:
         if b not in closest and not _variation(corpus.row(a), corpus.row(b)):
             closest[b] = found.similarity[place], a
     for number, (b, (similarity, a)) in enumerate(sorted(closest.items())):
-        evidence = f"{corpus.row(a).excerpt()}\n{corpus.row(b).excerpt()}" if number < KEPT else ""
-        yield Hit(message=f"{similarity:.0%} the same as another row", rows=(b, a), evidence=evidence)
+        evidence = parting(corpus.row(b), corpus.row(a)) if number < KEPT else ""
+        share = min(similarity, 0.99)  # what is the same to the last word is another rule's
+        yield Hit(message=f"{share:.0%} the same as another row", rows=(b, a), evidence=evidence)
 
 
 def _variation(a: Row, b: Row) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tailor.curate.answers import parting
 from tailor.curate.rules.base import Hit
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def judge(corpus: Corpus) -> Iterator[Hit]:
                     if sides[other][1] and similarity > met.get(index, (0.0, 0))[0]:
                         met[index] = similarity, sides[other][1][0]
         for index, (similarity, held) in sorted(met.items()):
-            evidence = f"{corpus.row(index).excerpt()}\n{corpus.row(held).excerpt()}"
+            evidence = parting(corpus.row(index), corpus.row(held))
             yield Hit(message=f"{similarity:.0%} of its question is held out", rows=(index, held), evidence=evidence)
 
 

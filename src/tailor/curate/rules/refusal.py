@@ -2,7 +2,8 @@
 
 Data written by other models holds their refusals ("As an AI language model, I cannot …"; 0.3% of Alpaca). The share of
 refusals in the data is the share at which the model refuses, and refusals spread to harmless questions (Bianchi et al.
-2023, "Safety-Tuned LLaMAs"). Only the beginning of an answer counts, or a sentence about being a language model.
+2023, "Safety-Tuned LLaMAs"). Only the beginning of an answer counts, or a sentence about being a language model. Silent
+where the sentence is the user's own, put in other words: `I cannot come.` stands in the question.
 """
 
 from __future__ import annotations
@@ -38,15 +39,24 @@ _SELF = re.compile(
     r"|\bi(?:'m| am) (?:just |only )?an? (?:ai|(?:large )?language model)\b"
     r"[^.]{0,30}?(?:,| and| so| that| who)+ (?:i )?(?:unable|can'?t|cannot|don't|do not|doesn't)"
 )
+_OWN = re.compile(r"\bi (?:can(?:'|no)?t|can not|won't|will not|don't have|am (?:unable|not able))\b")
+_STOP = re.compile(r"[.!?\n]")
+_WORD = re.compile(r"\w+")
 _START = 200  # characters in which a refusal comes
+_AGAIN = 0.5  # share of the words of a sentence that the question has, if it is the user's own
 
 
 def look(row: Row) -> Iterator[Hit]:
     """One Hit a row."""
     turns = row.example.chosen if row.example.kind == "pair" else row.example.messages
+    asked = row.example.prompt[-1].text if row.example.kind == "pair" and row.example.prompt else ""
     for turn in turns:
+        if turn.role == "user":
+            asked = turn.text
         if turn.role == "assistant" and turn.weight != 0 and (text := turn.text.replace("’", "'")):
             declined = _DECLINES.match(text, 0, _START)
+            if declined and _again(text, asked):
+                declined = None
             begins = text[: 2 * _START].lower()
             found = declined or (_SELF.search(begins) if any(hint in begins for hint in _HINTS) else None)
             if found:
@@ -54,3 +64,12 @@ def look(row: Row) -> Iterator[Hit]:
                 message = "the assistant declines" if declined else "the assistant speaks of itself as an AI"
                 yield Hit(message=message, evidence=said, at=turn.text[found.start() : found.end()])
                 return
+
+
+def _again(text: str, asked: str) -> bool:
+    """Whether an answer begins by saying again what its user says to be unable to do."""
+    asked = asked.replace("’", "'").casefold()
+    if _OWN.search(asked) is None:
+        return False
+    words, known = _WORD.findall(_STOP.split(text, 1)[0].casefold()), set(_WORD.findall(asked))
+    return sum(word in known for word in words) >= _AGAIN * len(words)

@@ -23,8 +23,9 @@ FIX = "fill in the value, or take the marker out"
 
 _MARKERS = re.compile(
     r"(?m)^#{2,4} ?(?:Response|Instruction|Input|Output|Answer|Question|Assistant|Human|User|Context):"
-    r"|(?i:< ?no ?input ?>)|(?i:\[insert [^\]\n]{1,40}\])|(?i:<insert [^>\n]{1,40}>)|\{\{ ?[A-Za-z_][\w. ]{0,30} ?\}\}"
-    r"|\$\{[A-Za-z_]\w{0,30}\}|%\([a-z_]+\)s|(?i:\[your (?:answer|response|text)[^\]\n]{0,20}\])"
+    r"|(?i:< ?no ?input ?>)|(?i:\[insert [^\]\n]{1,40}\])|(?i:<insert [^>\n]{1,40}>)"
+    r"|(?<!\$)\{\{ ?[A-Za-z_][\w. ]{0,30} ?\}\}|\$\{[A-Za-z_]\w{0,30}\}|%\([a-z_]+\)s"
+    r"|(?i:\[your (?:answer|response|text)[^\]\n]{0,20}\])"
     r"|(?i:<(?:answer|response|your[ _][\w ]{1,20})>(?!.*</))"
     r"|\[(?:(?:INSERT|YOUR|THE) )?(?:(?:FIRST|LAST|FULL|COMPANY|CUSTOMER|USER|CLIENT|PRODUCT|CITY) )?"
     r"(?:NAME|DATE|TIME|COMPANY|CUSTOMER|USER|CLIENT|PRODUCT|ADDRESS|CITY|PHONE|EMAIL|NUMBER|AMOUNT|TITLE|LINK|URL|TOPIC"

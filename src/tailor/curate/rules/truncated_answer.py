@@ -37,9 +37,9 @@ _MESSAGES = {
     _FENCE: "a code block is never closed",
     _BRACKET: "a bracket is never closed",
     _JSON: "the JSON is never closed",
-    _WORD: "the last word cannot be one",
-    _BARE: "the last word goes on wherever else it stands",
-    _ITEMS: "the last word is the beginning of one",
+    _WORD: "ends in {last!r}, as no sentence does",
+    _BARE: "ends without a mark in {last!r}, which elsewhere goes on",
+    _ITEMS: "ends in {last!r}, which elsewhere is but the beginning of words",
     _NONE: "the last line that the others have is not there",
 }
 _SHARE = 0.95  # of answers in sentences that end in a mark, from which one without is an exception
@@ -59,7 +59,10 @@ _HANGING = re.compile(
     r"|les|de|des|y|el|los|las))\s*$"
 )
 _ITEM = re.compile(r"\s*(?:[-*•+#>|]|\d+[.)]|[A-Za-z][.)] |[A-Z][\w ]{0,30}:)")
-_NO_SENTENCE = re.compile(r"\d$|#\w+$|[-–—] ?[A-Z][\w. ]{2,30}$|:\s*(?:[^\s,.]+(?: [^\s,.]+){0,2}, )+[^,]{1,30}$")
+_LAST = re.compile(r"\w+|\W")
+_NO_SENTENCE = re.compile(
+    r"\d%?$|\s\.\w+$|#\w+$|[-–—] ?[A-Z][\w. ]{2,30}$|:\s*(?:[^\s,.]+(?: [^\s,.]+){0,2}, )+[^,]{1,30}$"
+)
 _SENTENCE = re.compile(r"[.!?]\s+[\"'“(]?[A-ZÀ-Þ]")
 
 
@@ -122,8 +125,9 @@ def judge(corpus: Corpus) -> Iterator[Hit]:
         found |= dict.fromkeys(rows[ends == _OPEN].tolist(), _OPEN)
     found = dict.fromkeys(_headless(corpus, rows, told >> 8), _NONE) | found
     for index, kind in sorted(found.items()):
-        line = corpus.row(index).answer.rstrip()[-100:]
-        yield Hit(message=_MESSAGES[kind], rows=(index,), evidence=f"…{' '.join(line.split())}", at=line[-40:])
+        end = corpus.row(index).answer.rstrip()[-66:]
+        message = _MESSAGES[kind].format(last="".join(_LAST.findall(end)[-1:]))
+        yield Hit(message=message, rows=(index,), evidence=f"…{' '.join(end.split())}", at=end[-40:])
 
 
 def _headless(corpus: Corpus, rows: np.ndarray, heads: np.ndarray) -> list[int]:

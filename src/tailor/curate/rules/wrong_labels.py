@@ -55,7 +55,7 @@ def judge(corpus: Corpus) -> Iterator[Hit]:
         own, other = names[found.own[place]], names[found.other[place]]
         score, better = found.of_own[place], found.of_other[place]
         yield Hit(
-            message=f"label {own!r} fits the other rows worse than {other!r}{sample}",
+            message=f"label {own!r}, but rows with such words rather have {other!r}{sample}",
             rows=(row.index,),
             evidence=f"asked  {row.asked()}\nscores {own} {score:.2f}, {other} {better:.2f}",
             at=row.answer,
