@@ -38,7 +38,7 @@ def norms(x: Tensor, dtype: torch.dtype) -> Any:
 def rotations(dtype: torch.dtype, weight: Tensor | None, of: torch.dtype = FP32) -> Any:
     cos, sin = (part.repeat(1, 2) for part in (randn(7, 4), randn(7, 4) + 1))
     x = randn(7, 5 * 8, dtype=dtype)[:, 8:].view(7, 4, 8)  # four of five heads: rows are apart
-    y, scale = passes.rotate(x, weight, 1e-6, cos, sin, "turned")
+    y, scale = passes.rotate(x, weight, 1e-6, cos, sin)
     out = torch.zeros(7, 4, 8, dtype=dtype)
     dw = passes.rotate_backward(randn(7, 4, 8, dtype=of), x, weight, scale, cos, sin, out, weight is not None)
     return y, scale, out, dw if dw is not None else scale
@@ -78,7 +78,7 @@ def moves(dtype: torch.dtype) -> Any:
     x = randn(9, 6 * 4, dtype=dtype)[:, 4:].view(9, 5, 4)
     rows = torch.tensor([[0, 3, 3], [8, 1, 1]])
     used = torch.tensor([2, 2])
-    picked = passes.gather(x, rows, "picked").clone()
+    picked = passes.gather(x, rows).clone()
     back, total = torch.zeros(9, 5, 4, dtype=dtype), torch.zeros(9, 5, 4)
     passes.spread_(picked, rows, used, back)
     passes.scatter_(picked, rows, torch.tensor([3, 3]), total)
@@ -175,7 +175,7 @@ def test_rotation_is_that_of_transformers() -> None:
     cos, sin = angles.cos(), angles.sin()
     wanted, _ = apply_rotary_pos_emb(norm(x)[None].transpose(1, 2), norm(x)[None].transpose(1, 2), cos[None], sin[None])
     wanted = wanted[0].transpose(0, 1)
-    ours, scale = passes.rotate(x.detach(), norm.weight.detach(), 1e-6, cos, sin, "turned")
+    ours, scale = passes.rotate(x.detach(), norm.weight.detach(), 1e-6, cos, sin)
     torch.testing.assert_close(ours, wanted.detach())
     wanted.backward(dy := randn(7, 4, 8))
     out = torch.empty(7, 4, 8)

@@ -29,6 +29,14 @@ class Arena:
         self._used = [0] * len(self._blocks)
         weakref.finalize(self, _free.append, self._blocks).atexit = False
 
+    def mark(self) -> tuple[int, ...]:
+        """How far each block is used."""
+        return tuple(self._used)
+
+    def release(self, mark: tuple[int, ...]) -> None:
+        """Frees what was taken since `mark`, whoever may still hold it."""
+        self._used = [*mark, *[0] * (len(self._used) - len(mark))]
+
     def take(self, dtype: torch.dtype, *shape: int) -> Tensor:
         """Memory of this shape, with anything in it."""
         size = math.prod(shape) * dtype.itemsize

@@ -17,7 +17,7 @@ from torch import Tensor
 from tailor.kernels import gemm_attention, tile_attention
 from tailor.kernels.elementwise import sinks_backward_
 from tailor.kernels.layout import Batch
-from tailor.kernels.scratch import scratch
+from tailor.kernels.scratch import frame, scratch
 
 
 def attend(
@@ -38,7 +38,11 @@ def attend(
     """
     out[_asked(batches) :] = 0
     way = _way(query, key, value)
-    return [way.attend(query, key, value, batch, factor, out, softcap, sinks) for batch in batches]
+    sums = []
+    for batch in batches:
+        with frame():
+            sums.append(way.attend(query, key, value, batch, factor, out, softcap, sinks))
+    return sums
 
 
 def attend_backward(
@@ -53,15 +57,13 @@ def attend_backward(
     softcap: float | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of `attend`, which gave `out`, in scratch memory: by query in its type, by key and value in fp32."""
-    dq = scratch("gradient of query", *query.shape, like=query)
+    dq = scratch(*query.shape, like=query)
     dq[_asked(batches) :] = 0
-    dk, dv = (
-        scratch(f"gradient of {name}", *x.shape, like=x, dtype=torch.float32).zero_()
-        for name, x in (("key", key), ("value", value))
-    )
+    dk, dv = (scratch(*x.shape, like=x, dtype=torch.float32).zero_() for x in (key, value))
     way = _way(query, key, value)
     for batch, lse in zip(batches, sums):
-        way.attend_backward(dout, out, query, key, value, batch, factor, lse, dq, dk, dv, softcap)
+        with frame():
+            way.attend_backward(dout, out, query, key, value, batch, factor, lse, dq, dk, dv, softcap)
     return dq, dk, dv
 
 
@@ -110,7 +112,8 @@ class Attend(torch.autograd.Function):
         """As `attend_backward`, in the types of the inputs."""
         query, key, value, sinks, out, *sums = ctx.saved_tensors
         dout = dout.contiguous()
-        grads = attend_backward(dout, out, query, key, value, ctx.batches, ctx.factor, sums, ctx.softcap)
+        with frame():
+            grads = attend_backward(dout, out, query, key, value, ctx.batches, ctx.factor, sums, ctx.softcap)
+            copies = [grad.to(x.dtype, copy=True) for grad, x in zip(grads, (query, key, value))]
         dsinks = sinks_gradient(dout, out, ctx.batches, sums, sinks) if ctx.needs_input_grad[3] else None
-        copies = (grad.to(x.dtype, copy=True) for grad, x in zip(grads, (query, key, value)))
         return (*copies, dsinks, None, None, None)

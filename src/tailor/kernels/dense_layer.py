@@ -20,7 +20,7 @@ from tailor.kernels.arena import Arena
 from tailor.kernels.attend import attend, attend_backward
 from tailor.kernels.layout import Batch
 from tailor.kernels.linear import Bundle, Dense, read
-from tailor.kernels.scratch import scratch
+from tailor.kernels.scratch import frame, scratch
 
 FAMILIES = {"LlamaDecoderLayer", "MistralDecoderLayer", "Qwen2DecoderLayer", "Qwen3DecoderLayer"}
 """Classes of transformers whose forward pass is the one below; `check_model` compares it with their own."""
@@ -143,12 +143,14 @@ class DenseLayer(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, layer: Layer, rows: Rows, again: bool, *trained: Tensor) -> Tensor:
         """x [t, d] -> [t, d], or [m, d]; `again` keeps x alone and makes the rest once more in the backward pass."""
-        out, kept = _forward(layer, x, rows, None if again else rows.arena)
+        with frame():
+            out, kept = _forward(layer, x, rows, None if again else rows.arena)
         ctx.layer, ctx.rows = layer, rows
         ctx.save_for_backward(x, *(() if again else kept))
         return out
 
     @staticmethod
+    @frame()
     def backward(ctx: Any, dout: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients by x and by the trained parameters."""
         layer: Layer = ctx.layer
@@ -163,17 +165,17 @@ class DenseLayer(torch.autograd.Function):
         dout = dout.contiguous()
         dy = dout.to(layer.dtype)
         last = layer.bundle(layer.down)
-        act = scratch("swiglu", len(wide), wide.shape[1] // 2, like=wide)  # first the gradient by it
+        act = scratch(len(wide), wide.shape[1] // 2, like=wide)  # first the gradient by it
         _, dinner = last.by_input(dy, act)
         dwide = passes.swiglu_backward_(wide, act)
         down = last.by_parameters(dy, act, inner_down, dinner)
         normed, _ = _normed(layer, layer.between, middle)
-        dnormed = scratch("gradient of normed", *normed.shape, like=normed)
+        dnormed = scratch(*normed.shape, like=normed)
         _, gate_up = layer.bundle(layer.gate, layer.up).backward(dwide, normed, inner_wide, dnormed)
         dmiddle = passes.norm_backward(dnormed, middle, layer.between.wide(), scale_between, dout)
         between = _norm_gradient(layer.between, dnormed, middle, scale_between)
 
-        dmixed = scratch("gradient of heads", *mixed.shape, like=mixed)
+        dmixed = scratch(*mixed.shape, like=mixed)
         _, o = layer.bundle(layer.o).backward(dmiddle.to(layer.dtype), mixed, inner_o, dmixed)
         turned = _turn(layer, rows, raw)
         dheads, heads = dmixed.view(len(dmixed), layer.heads, -1), mixed.view(len(mixed), layer.heads, -1)
@@ -208,7 +210,7 @@ def _forward(
     heads = empty(*turned.query.shape[:2], raw.value.shape[-1])
     sums = attend(turned.query, turned.key, raw.value, rows.batches, layer.factor, heads)
     mixed = heads.flatten(1)
-    y, inner_o = layer.bundle(layer.o).forward(mixed, scratch("projected", len(mixed), x.shape[1], like=mixed))
+    y, inner_o = layer.bundle(layer.o).forward(mixed, scratch(len(mixed), x.shape[1], like=mixed))
     past = x if rows.kept is None else x[rows.kept]
     stream = torch.promote_types(x.dtype, y.dtype)
     middle = torch.add(past, y, out=empty(*y.shape, dtype=stream))
@@ -225,7 +227,7 @@ def _forward(
 def _normed(layer: Layer, norm: Norm, x: Tensor, room: int = 0) -> tuple[Tensor, Tensor]:
     """(x after the norm, in scratch memory with `room` behind each row; what its backward pass reads)."""
     n, d = x.shape
-    out = scratch("normed", n, d + room, like=x, dtype=layer.dtype)[:, :d]
+    out = scratch(n, d + room, like=x, dtype=layer.dtype)[:, :d]
     return out, passes.norm(x, norm.wide(), norm.eps, out)
 
 
@@ -280,7 +282,7 @@ def _project(
 def _project_backward(
     layer: Layer, rows: Rows, normed: Tensor, draw: Raw, inner: Sequence[Tensor | None], wanted: bool
 ) -> tuple[Tensor | None, list[Tensor]]:
-    dnormed = scratch("gradient of normed", *normed.shape, like=normed) if wanted else None
+    dnormed = scratch(*normed.shape, like=normed) if wanted else None
     if rows.kept is None:
         whole = draw.q.as_strided((len(draw.q), draw.q.stride(0)), (draw.q.stride(0), 1))
         return layer.bundle(layer.q, layer.k, layer.v).backward(whole, normed, inner[0], dnormed)
@@ -294,10 +296,10 @@ def _project_backward(
 
 def _turn(layer: Layer, rows: Rows, raw: Raw) -> Turned:
     cos, sin = rows.cos, rows.sin
-    key, key_scale = passes.rotate(raw.key, *_norm_of(layer.k_norm), cos, sin, "key")
+    key, key_scale = passes.rotate(raw.key, *_norm_of(layer.k_norm), cos, sin)
     if rows.kept is not None:
         cos, sin = cos[rows.kept], sin[rows.kept]
-    query, query_scale = passes.rotate(raw.query, *_norm_of(layer.q_norm), cos, sin, "query")
+    query, query_scale = passes.rotate(raw.query, *_norm_of(layer.q_norm), cos, sin)
     return Turned(query, key, query_scale, key_scale)
 
 
@@ -308,7 +310,7 @@ def _turn_back(
     dq, dk, dv = grads
     if rows.kept is None:
         width = raw.q.shape[1]
-        whole = scratch("gradient of q, k, v", len(raw.q), width + raw.kv.shape[1], like=raw.q)
+        whole = scratch(len(raw.q), width + raw.kv.shape[1], like=raw.q)
         draw = Raw(whole[:, :width], whole[:, width:], layer)
     else:
         draw = Raw(torch.empty_like(raw.q), torch.empty_like(raw.kv), layer)

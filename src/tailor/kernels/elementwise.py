@@ -68,15 +68,15 @@ def norm_weight(dy: Tensor, x: Tensor, scale: Tensor) -> Tensor:
     return (dy.float() * x.float() * scale[:, None]).sum(0)
 
 
-def rotate(x: Tensor, weight: Tensor | None, eps: float, cos: Tensor, sin: Tensor, name: str) -> tuple[Tensor, Tensor]:
+def rotate(x: Tensor, weight: Tensor | None, eps: float, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
     """Heads x [n, heads, d], normed first where there is a weight, turned by the angles of their rows [n, d].
 
-    Returns (contiguous [n, heads, d] in the scratch memory of that name, 1 / rms fp32 [n, heads], empty without a
+    Returns (contiguous [n, heads, d] in scratch memory, 1 / rms fp32 [n, heads], empty without a
     weight). Su et al. 2021.
     """
     n, heads, d = x.shape
     scale = torch.empty((n, heads) if weight is not None else 0, device=x.device)
-    y = scratch(name, n, heads, d, like=x)
+    y = scratch(n, heads, d, like=x)
     if _compiled(x):
         native.call(f"rotate_{NAMES[x.dtype]}", x, x.stride(0), weight, eps, cos, sin, y, scale, n, heads, d)
         return y, scale
@@ -114,7 +114,7 @@ def rotate_backward(
 def swiglu(x: Tensor) -> Tensor:
     """silu(gate) * up of x = [gate, up], [n, 2d] -> [n, d] in scratch memory (Shazeer 2020)."""
     n, d = x.shape[0], x.shape[1] // 2
-    y = scratch("swiglu", n, d, like=x)
+    y = scratch(n, d, like=x)
     if _compiled(x):
         native.call(f"swiglu_{NAMES[x.dtype]}", x, y, n, d)
         return y
@@ -125,7 +125,7 @@ def swiglu(x: Tensor) -> Tensor:
 def swiglu_backward_(x: Tensor, dy: Tensor) -> Tensor:
     """Gradient of `swiglu` by x, [n, 2d], in scratch memory; `dy` [n, d] becomes what `swiglu` gave, in place."""
     n, d = x.shape[0], x.shape[1] // 2
-    dx = scratch("swiglu gradient", n, 2 * d, like=x)
+    dx = scratch(n, 2 * d, like=x)
     if _compiled(x, dy):
         native.call(f"swiglu_backward_{NAMES[x.dtype]}", x, dy, dx, n, d)
         return dx
@@ -209,10 +209,10 @@ def _seen(first: Tensor, last: Tensor, m: int, k: int) -> Tensor:
     return seen.repeat(1, m // first.shape[1], 1)[:, None]
 
 
-def gather(x: Tensor, rows: Tensor, name: str) -> Tensor:
-    """Heads x [n, heads, d] at rows [b, k] as contiguous [b, heads, k, d], in the scratch memory of that name."""
+def gather(x: Tensor, rows: Tensor) -> Tensor:
+    """Heads x [n, heads, d] at rows [b, k] as contiguous [b, heads, k, d], in scratch memory."""
     (_, heads, d), (b, k) = x.shape, rows.shape
-    y = scratch(name, b, heads, k, d, like=x)
+    y = scratch(b, heads, k, d, like=x)
     if _compiled(x):
         native.call(f"gather_{NAMES[x.dtype]}", x, x.stride(0), rows, y, b, heads, k, d)
         return y

@@ -91,7 +91,7 @@ def _hidden(
 
 def _padding(rows: int) -> int:
     """Rows up to the next multiple of ROUND, or of the largest power of two in a 32nd of them."""
-    return -rows % max(ROUND, 2 ** (rows.bit_length() - 6))
+    return -rows % max(ROUND, 1 << rows.bit_length() >> 6)
 
 
 def _window(trunk: Any, module: Any) -> int | None:

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from tailor.kernels.elementwise import probabilities_
 from tailor.kernels.linear import Bundle, Dense
-from tailor.kernels.scratch import scratch
+from tailor.kernels.scratch import frame, scratch
 from tailor.records import Targets
 
-CHUNK_BYTES = 192 * 2**20  # of logits: large enough for full-speed GEMMs over a vocabulary of 150,000
+CHUNK_BYTES = 96 * 2**20  # of logits: 320 rows of a vocabulary of 150,000, enough for GEMMs at full speed
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -60,9 +60,10 @@ class Head(torch.autograd.Function):
         others = None
         keep = bool(trained) and len(chunks) == 1
         for rows, mine in chunks:
-            others, logprobs[mine] = _others(bundle, hidden[rows], pairs, rows, mine, keep=keep)
-            if mean is not None:
-                torch.mm(others, weight, out=mean[rows])
+            with frame():
+                others, logprobs[mine] = _others(bundle, hidden[rows], pairs, rows, mine, keep=keep)
+                if mean is not None:
+                    torch.mm(others, weight, out=mean[rows])
         ctx.head, ctx.pairs, ctx.chunks = head, pairs, chunks
         ctx.save_for_backward(hidden, logprobs, mean, others if keep else None)
         return logprobs
@@ -83,8 +84,9 @@ class Head(torch.autograd.Function):
         dhidden, dweight = torch.empty_like(hidden), None
         dbias = torch.zeros(len(weight))
         for rows, mine in ctx.chunks:
-            dlogits = kept if kept is not None else _others(bundle, hidden[rows], pairs, rows, mine)[0]
-            dlogits = dlogits * -whole[rows, None].to(hidden.dtype)
+            with frame():
+                others = kept if kept is not None else _others(bundle, hidden[rows], pairs, rows, mine)[0]
+                dlogits = others * -whole[rows, None].to(hidden.dtype)
             dlogits[pairs.rows[mine] - rows.start, pairs.tokens[mine]] = own[mine]
             torch.mm(dlogits, weight, out=dhidden[rows])
             part = (dlogits.T @ hidden[rows]).float()
@@ -101,7 +103,7 @@ def _others(
     """(probabilities of one chunk [rows, v], zero where a pair is, in scratch memory unless to `keep`; log-probs of its
     pairs)."""
     at, tokens = pairs.rows[mine] - rows.start, pairs.tokens[mine]
-    out = None if keep else scratch("logits", len(hidden), len(bundle.members[0].weight), like=hidden)
+    out = None if keep else scratch(len(hidden), len(bundle.members[0].weight), like=hidden)
     logits, _ = bundle.forward(hidden, out)
     picked = logits[at, tokens].float()
     lse = probabilities_(logits)

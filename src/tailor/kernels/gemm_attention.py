@@ -23,9 +23,9 @@ def attend(
     query [m, heads, d], key [t, kv, d], value [t, kv, dv].
     """
     q, k, v = _pieces(query, key, value, batch)
-    scores = _product(q, k.transpose(2, 3), "scores")
+    scores = _product(q, k.transpose(2, 3))
     lse = softmax_(scores, batch.first, batch.last, factor, softcap, sinks)
-    spread_(_by_head(_product(scores, v, "heads"), query.shape[1]), batch.queries, batch.asked, out)
+    spread_(_by_head(_product(scores, v), query.shape[1]), batch.queries, batch.asked, out)
     return lse
 
 
@@ -35,25 +35,25 @@ def attend_backward(
 ) -> None:  # fmt: skip
     """Gradients of `attend`: that by a query is written to `dq`, those by keys and values are added to `dk`, `dv`."""
     q, k, v = _pieces(query, key, value, batch)
-    d = _by_kv(gather(dout, batch.queries, "gradient"), key.shape[1])
-    scores = _product(q, k.transpose(2, 3), "scores")
-    dscores = _product(d, v.transpose(2, 3), "gradient of scores")
+    d = _by_kv(gather(dout, batch.queries), key.shape[1])
+    scores = _product(q, k.transpose(2, 3))
+    dscores = _product(d, v.transpose(2, 3))
     softmax_backward_(scores, dscores, batch.first, batch.last, lse, factor, softcap)
-    spread_(_by_head(_product(dscores, k, "heads"), query.shape[1]), batch.queries, batch.asked, dq)
-    scatter_(_product(dscores.transpose(2, 3), q, "heads"), batch.keys, batch.answered, dk)
-    scatter_(_product(scores.transpose(2, 3), d, "heads"), batch.keys, batch.answered, dv)
+    spread_(_by_head(_product(dscores, k), query.shape[1]), batch.queries, batch.asked, dq)
+    scatter_(_product(dscores.transpose(2, 3), q), batch.keys, batch.answered, dk)
+    scatter_(_product(scores.transpose(2, 3), d), batch.keys, batch.answered, dv)
 
 
 def _pieces(query: Tensor, key: Tensor, value: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
     """[b, kv, group * q, d], [b, kv, k, d], [b, kv, k, dv]."""
     kv = key.shape[1]
-    q = _by_kv(gather(query, batch.queries, "asking"), kv)
-    return q, gather(key, batch.keys, "answering"), gather(value, batch.keys, "value")
+    q = _by_kv(gather(query, batch.queries), kv)
+    return q, gather(key, batch.keys), gather(value, batch.keys)
 
 
-def _product(a: Tensor, b: Tensor, name: str) -> Tensor:
-    """a @ b of [b, kv, n, m] and [b, kv, m, l], in the scratch memory of that name."""
-    out = scratch(name, *a.shape[:3], b.shape[3], like=a)
+def _product(a: Tensor, b: Tensor) -> Tensor:
+    """a @ b of [b, kv, n, m] and [b, kv, m, l], in scratch memory."""
+    out = scratch(*a.shape[:3], b.shape[3], like=a)
     torch.bmm(a.flatten(0, 1), b.flatten(0, 1), out=out.flatten(0, 1))
     return out
 

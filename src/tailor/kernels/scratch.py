@@ -1,45 +1,56 @@
-"""Memory for what lives within one layer's pass, asked for once and used by every layer after it.
+"""Memory for what lives within one layer's pass: the same places again in every layer.
 
 What was written a moment ago is still in the processor's caches, and memory that is asked for anew is not: 4% of a
 step of 50M parameters. And what comes and goes between blocks that stay leaves holes, which the rows of the next step
-do not fit. What has to stay until the backward pass lies in an `arena`.
+do not fit. What has to stay until the backward pass lies in an `arena` of the pass's own.
 """
 
 from __future__ import annotations
 
-import math
+import contextlib
 import threading
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
+from tailor.kernels.arena import Arena
 
-class _Blocks(threading.local):
+
+class _Own(threading.local):
     def __init__(self) -> None:
-        self.held: dict[tuple[str, torch.dtype], Tensor] = {}
+        self.arena: Arena | None = None
+        self.frames = 0
+        self.taken: list[Tensor] = []
 
 
-_blocks = _Blocks()
+_own = _Own()
 
 
-def scratch(name: str, *shape: int, like: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-    """Memory of this shape, with anything in it, on the device of `like` and in its type if no other is given.
+@contextlib.contextmanager
+def frame() -> Iterator[None]:
+    """What `scratch` gives within is free again at the end, all at once: nothing of it may be kept or handed on."""
+    if _own.arena is None:
+        _own.arena = Arena()
+    arena, mark, before = _own.arena, _own.arena.mark(), len(_own.taken)
+    _own.frames += 1
+    try:
+        yield
+    finally:
+        _own.frames -= 1
+        del _own.taken[before:]
+        arena.release(mark)
 
-    It is anyone's who asks by the same name: nothing that is kept or handed on may lie here. On a GPU, whose allocator
-    knows streams, it is a tensor of its own.
+
+def scratch(*shape: int, like: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """Memory of this shape until the innermost `frame` ends, with anything in it, on the device of `like` and in its
+    type if no other is given.
+
+    Outside all frames, and on a GPU, whose allocator knows streams, it is a tensor of its own.
     """
     dtype = dtype or like.dtype
-    count, key = math.prod(shape), (name, dtype)
-    if like.device.type != "cpu":
+    if like.device.type != "cpu" or not _own.frames or _own.arena is None:
         return like.new_empty(shape, dtype=dtype)
-    block = _blocks.held.get(key)
-    if block is None or len(block) < count:
-        _blocks.held.pop(key, None)
-        block = None  # before the larger one is asked for
-        block = _blocks.held[key] = torch.empty(count, dtype=dtype)
-    return block[:count].view(shape)
-
-
-def clear() -> None:
-    """Gives all of this thread's scratch memory back."""
-    _blocks.held.clear()
+    piece = _own.arena.take(dtype, *shape)
+    _own.taken.append(piece)
+    return piece

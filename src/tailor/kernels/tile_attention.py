@@ -70,4 +70,4 @@ def _dims(key: Tensor, value: Tensor) -> tuple[int, int]:
 def _memory(like: Tensor, room: str, *sizes: int) -> Tensor:
     """What the threads work in."""
     size = torch.get_num_threads() * native.count(room, *sizes)
-    return scratch("tiles", size, like=like, dtype=torch.uint8)
+    return scratch(size, like=like, dtype=torch.uint8)

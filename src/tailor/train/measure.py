@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from scipy.optimize import nnls
 
-from tailor.kernels import arena, logprobs, scratch
+from tailor.kernels import arena, logprobs
 from tailor.kernels.layout import BLOCK
 from tailor.records import Segment, Targets, Tree
 from tailor.train import optim
@@ -122,11 +122,9 @@ class Meter:
         with self.stand.only(places):
             clocked = [self._clocked(tree, again) for _ in range(REPEATS if timed else 0)][1:]
             forward, seconds = (min(times) for times in zip(*clocked)) if clocked else (0.0, 0.0)
-            scratch.clear()  # it grows with the rows, and one is enough for all layers: it is work, and not kept
             with self.account, arena.bypassed():
                 before = self.account.peak = self.account.live
                 loss = self._loss(tree, again)
-                scratch.clear()
                 kept = self.account.live - before
                 loss.backward()  # type: ignore[no-untyped-call]
                 peak = self.account.peak - before
@@ -160,15 +158,13 @@ class Meter:
         self.loaded.model.train()
         with self.stand.only(places), self.account, arena.bypassed():
             self._loss(tree, 0).backward()  # type: ignore[no-untyped-call]
-            scratch.clear()
         gradients = sum(p.grad.nbytes for p in self.loaded.trainable().values() if p.grad is not None)
         return self.account.live - gradients
 
     def look(self, places: Sequence[int], tree: Tree) -> int:
         """Most bytes of a pass without gradients."""
         self.loaded.model.eval()
-        scratch.clear()
-        with torch.no_grad(), self.stand.only(places), self.account:
+        with torch.no_grad(), self.stand.only(places), self.account, arena.bypassed():
             before = self.account.peak = self.account.live
             self._loss(tree, 0)
         return self.account.peak - before
