@@ -43,7 +43,7 @@ _OWN = re.compile(r"\bi (?:can(?:'|no)?t|can not|won't|will not|don't have|am (?
 _STOP = re.compile(r"[.!?\n]")
 _WORD = re.compile(r"\w+")
 _START = 200  # characters in which a refusal comes
-_AGAIN = 0.5  # share of the words of a sentence that the question has, if it is the user's own
+_AGAIN = 0.6  # share of the words of what is declined that the question has, if it is the user's own
 
 
 def look(row: Row) -> Iterator[Hit]:
@@ -55,7 +55,7 @@ def look(row: Row) -> Iterator[Hit]:
             asked = turn.text
         if turn.role == "assistant" and turn.weight != 0 and (text := turn.text.replace("’", "'")):
             declined = _DECLINES.match(text, 0, _START)
-            if declined and _again(text, asked):
+            if declined and _again(text[declined.end() :], asked):
                 declined = None
             begins = text[: 2 * _START].lower()
             found = declined or (_SELF.search(begins) if any(hint in begins for hint in _HINTS) else None)
@@ -66,10 +66,10 @@ def look(row: Row) -> Iterator[Hit]:
                 return
 
 
-def _again(text: str, asked: str) -> bool:
-    """Whether an answer begins by saying again what its user says to be unable to do."""
+def _again(declined: str, asked: str) -> bool:
+    """Whether what an answer declines is what its user says to be unable to do."""
     asked = asked.replace("’", "'").casefold()
     if _OWN.search(asked) is None:
         return False
-    words, known = _WORD.findall(_STOP.split(text, 1)[0].casefold()), set(_WORD.findall(asked))
-    return sum(word in known for word in words) >= _AGAIN * len(words)
+    words, known = _WORD.findall(_STOP.split(declined, 1)[0].casefold()), set(_WORD.findall(asked))
+    return sum(word in known for word in words) >= _AGAIN * len(words) > 0
