@@ -150,48 +150,53 @@ class DenseLayer(torch.autograd.Function):
         return out
 
     @staticmethod
-    @frame()
     def backward(ctx: Any, dout: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients by x and by the trained parameters."""
         layer: Layer = ctx.layer
         rows: Rows = ctx.rows
         x, *rest = ctx.saved_tensors
-        kept: Sequence[Any] = rest or _forward(layer, x, rows)[1]
+        kept: Sequence[Any] = rest
+        if not rest:
+            with frame():
+                _, kept = _forward(layer, x, rows)
         scale, raw_q, raw_kv, mixed, middle, scale_between, wide = kept[:7]
         inner_q, inner_kv, inner_o, inner_wide, inner_down, *sums = kept[7:]
         raw = Raw(raw_q, raw_kv, layer)
         needed = ctx.needs_input_grad[0]
 
         dout = dout.contiguous()
-        dy = dout.to(layer.dtype)
-        last = layer.bundle(layer.down)
-        act = scratch(len(wide), wide.shape[1] // 2, like=wide)  # first the gradient by it
-        _, dinner = last.by_input(dy, act)
-        dwide = passes.swiglu_backward_(wide, act)
-        down = last.by_parameters(dy, act, inner_down, dinner)
-        normed, _ = _normed(layer, layer.between, middle)
-        dnormed = scratch(*normed.shape, like=normed)
-        _, gate_up = layer.bundle(layer.gate, layer.up).backward(dwide, normed, inner_wide, dnormed)
-        dmiddle = passes.norm_backward(dnormed, middle, layer.between.wide(), scale_between, dout)
-        between = _norm_gradient(layer.between, dnormed, middle, scale_between)
-
-        dmixed = scratch(*mixed.shape, like=mixed)
-        _, o = layer.bundle(layer.o).backward(dmiddle.to(layer.dtype), mixed, inner_o, dmixed)
-        turned = _turn(layer, rows, raw)
-        dheads, heads = dmixed.view(len(dmixed), layer.heads, -1), mixed.view(len(mixed), layer.heads, -1)
-        grads = attend_backward(dheads, heads, turned.query, turned.key, raw.value, rows.batches, layer.factor, sums)
-        draw, q_norm, k_norm = _turn_back(layer, rows, raw, turned, grads)
-        normed, _ = _normed(layer, layer.before, x)
-        dfirst, qkv = _project_backward(
-            layer, rows, normed, draw, (inner_q, inner_kv), needed or layer.before.weight.requires_grad
-        )
-        before = _norm_gradient(layer.before, dfirst, x, scale)
-        dx = None
-        if needed and dfirst is not None:
-            past = dmiddle
-            if rows.kept is not None:
-                past = torch.zeros_like(x).index_add_(0, rows.kept, dmiddle)  # padding stands there twice, as zeros
-            dx = passes.norm_backward(dfirst, x, layer.before.wide(), scale, past)
+        with frame():
+            last = layer.bundle(layer.down)
+            act = scratch(len(wide), wide.shape[1] // 2, like=wide)  # first the gradient by it
+            dy = dout.to(layer.dtype)
+            _, dinner = last.by_input(dy, act)
+            dwide = passes.swiglu_backward_(wide, act)
+            down = last.by_parameters(dy, act, inner_down, dinner)
+            normed, _ = _normed(layer, layer.between, middle)
+            dnormed = scratch(*normed.shape, like=normed)
+            _, gate_up = layer.bundle(layer.gate, layer.up).backward(dwide, normed, inner_wide, dnormed)
+            dmiddle = passes.norm_backward(dnormed, middle, layer.between.wide(), scale_between, dout)
+            between = _norm_gradient(layer.between, dnormed, middle, scale_between)
+        with frame():
+            dmixed = scratch(*mixed.shape, like=mixed)
+            _, o = layer.bundle(layer.o).backward(dmiddle.to(layer.dtype), mixed, inner_o, dmixed)
+            turned = _turn(layer, rows, raw)
+            dheads, heads = dmixed.view(len(dmixed), layer.heads, -1), mixed.view(len(mixed), layer.heads, -1)
+            grads = attend_backward(
+                dheads, heads, turned.query, turned.key, raw.value, rows.batches, layer.factor, sums
+            )
+            draw, q_norm, k_norm = _turn_back(layer, rows, raw, turned, grads)
+            normed, _ = _normed(layer, layer.before, x)
+            dfirst, qkv = _project_backward(
+                layer, rows, normed, draw, (inner_q, inner_kv), needed or layer.before.weight.requires_grad
+            )
+            before = _norm_gradient(layer.before, dfirst, x, scale)
+            dx = None
+            if needed and dfirst is not None:
+                past = dmiddle
+                if rows.kept is not None:
+                    past = torch.zeros_like(x).index_add_(0, rows.kept, dmiddle)  # padding stands there twice, as zeros
+                dx = passes.norm_backward(dfirst, x, layer.before.wide(), scale, past)
         return dx, None, None, None, *before, *between, *q_norm, *k_norm, *qkv, *o, *gate_up, *down
 
 
