@@ -21,7 +21,7 @@ from tailor.kernels.linear import begin, read
 from tailor.kernels.trunk import find_trunk, why_alone
 from tailor.records import Tree
 
-ROUND = 32  # rows are padded to a multiple of it or of their 32nd part, so that products of few shapes are made
+ROUND = 32  # rows are padded to a multiple at least, so that matrix products of few different shapes are made
 
 
 def why_not_fast(model: nn.Module) -> str:
@@ -64,14 +64,14 @@ def _hidden(
     trunk: Any, layers: Sequence[Layer], tree: Tree, wanted: np.ndarray, dtype: torch.dtype, again: int
 ) -> Tensor:
     """The rows `wanted` after the final norm, [at least that many, d]."""
-    padding = _padding(len(tree))
+    padding = _padding(len(tree), 32)
     ids = torch.as_tensor(np.pad(tree.ids, (0, padding)), dtype=torch.int64)
     positions = torch.as_tensor(np.pad(tree.positions, (0, padding)), dtype=torch.int64)
     x = trunk.embed_tokens(ids)
     cos, sin = (part[0].contiguous() for part in trunk.rotary_emb(x[None].float(), positions[None]))
     asking = np.zeros(len(tree), bool)
     asking[wanted] = True
-    kept = torch.as_tensor(np.pad(wanted, (0, _padding(len(wanted))), mode="edge"), dtype=torch.int64)
+    kept = torch.as_tensor(np.pad(wanted, (0, _padding(len(wanted), 8)), mode="edge"), dtype=torch.int64)
     whole = Layout(tree, x.device, block=BLOCK)
     last = Layout(tree, x.device, asking=asking, block=BLOCK)
     arena = Arena() if torch.is_grad_enabled() else None
@@ -89,9 +89,9 @@ def _hidden(
     return out
 
 
-def _padding(rows: int) -> int:
-    """Rows up to the next multiple of ROUND, or of the largest power of two in a 32nd of them."""
-    return -rows % max(ROUND, 1 << rows.bit_length() >> 6)
+def _padding(rows: int, part: int) -> int:
+    """Rows up to the next multiple of ROUND, or of the largest power of two in a `part` of them."""
+    return -rows % max(ROUND, (1 << rows.bit_length()) // (2 * part))
 
 
 def _window(trunk: Any, module: Any) -> int | None:
