@@ -52,7 +52,7 @@ _LETTERS = re.compile(r"[^\W\d_]+")
 _ENDING = re.compile(r"([^\W\d_]+)[\"'”’»)\]]*(?:[.!?:;]|\s*\n|\s*$)")
 _HEAD = re.compile(r"\n[ \t]*([^\w\s]{2,}(?= )|[^\W\d][\w ]{0,20}:(?= ))[^\n]*\s*\Z")
 _END = re.compile(r"[.!?…:;)\]}>\"'”’»`*_~|。！？]\W*$|[^\x00-\u024f]\s*$")
-_LINK = re.compile(r"(?:https?://|www\.)\S+$")
+_LINK = re.compile(r"(?:https?://|www\.)\S+$|\s\.\w+$")
 _HANGING = re.compile(
     r"(?:[,(–—]|\b(?:and|or|but|the|an|of|to|with|from|into|because|which|their|his|its|your|our|my|is|are|was|were|be|been|"
     r"has|have|will|would|should|can|could|may|might|by|as|than|if|while|when|at|for|und|oder|der|die|das|mit|et|ou|le|la"
@@ -60,9 +60,7 @@ _HANGING = re.compile(
 )
 _ITEM = re.compile(r"\s*(?:[-*•+#>|]|\d+[.)]|[A-Za-z][.)] |[A-Z][\w ]{0,30}:)")
 _LAST = re.compile(r"\w+|\W")
-_NO_SENTENCE = re.compile(
-    r"\d%?$|\s\.\w+$|#\w+$|[-–—] ?[A-Z][\w. ]{2,30}$|:\s*(?:[^\s,.]+(?: [^\s,.]+){0,2}, )+[^,]{1,30}$"
-)
+_NO_SENTENCE = re.compile(r"\d%?$|#\w+$|[-–—] ?[A-Z][\w. ]{2,30}$|:\s*(?:[^\s,.]+(?: [^\s,.]+){0,2}, )+[^,]{1,30}$")
 _SENTENCE = re.compile(r"[.!?]\s+[\"'“(]?[A-ZÀ-Þ]")
 
 
