@@ -170,11 +170,12 @@ class DenseLayer(torch.autograd.Function):
             act = scratch(len(wide), wide.shape[1] // 2, like=wide)  # first the gradient by it
             dy = dout.to(layer.dtype)
             _, dinner = last.by_input(dy, act)
-            dwide = passes.swiglu_backward_(wide, act)
+            gate_up = layer.bundle(layer.gate, layer.up)
+            dwide = passes.swiglu_backward_(wide, act, gate_up.room)
             down = last.by_parameters(dy, act, inner_down, dinner)
             normed, _ = _normed(layer, layer.between, middle)
             dnormed = scratch(*normed.shape, like=normed)
-            _, gate_up = layer.bundle(layer.gate, layer.up).backward(dwide, normed, inner_wide, dnormed)
+            _, first = gate_up.backward(dwide, normed, inner_wide, dnormed)
             dmiddle = passes.norm_backward(dnormed, middle, layer.between.wide(), scale_between, dout)
             between = _norm_gradient(layer.between, dnormed, middle, scale_between)
         with frame():
@@ -197,7 +198,7 @@ class DenseLayer(torch.autograd.Function):
                 if rows.kept is not None:
                     past = torch.zeros_like(x).index_add_(0, rows.kept, dmiddle)  # padding stands there twice, as zeros
                 dx = passes.norm_backward(dfirst, x, layer.before.wide(), scale, past)
-        return dx, None, None, None, *before, *between, *q_norm, *k_norm, *qkv, *o, *gate_up, *down
+        return dx, None, None, None, *before, *between, *q_norm, *k_norm, *qkv, *o, *first, *down
 
 
 def _forward(
@@ -212,9 +213,10 @@ def _forward(
     normed, scale = _normed(layer, layer.before, x, room)
     raw, inner_q, inner_kv = _project(layer, rows, normed, empty)
     turned = _turn(layer, rows, raw)
-    heads = empty(*turned.query.shape[:2], raw.value.shape[-1])
+    width = layer.heads * raw.value.shape[-1]
+    mixed = empty(len(turned.query), width + passes.APART)[:, :width]
+    heads = mixed.view(len(mixed), layer.heads, -1)
     sums = attend(turned.query, turned.key, raw.value, rows.batches, layer.factor, heads)
-    mixed = heads.flatten(1)
     y, inner_o = layer.bundle(layer.o).forward(mixed, scratch(len(mixed), x.shape[1], like=mixed))
     past = x if rows.kept is None else x[rows.kept]
     stream = torch.promote_types(x.dtype, y.dtype)
@@ -289,7 +291,7 @@ def _project_backward(
 ) -> tuple[Tensor | None, list[Tensor]]:
     dnormed = scratch(*normed.shape, like=normed) if wanted else None
     if rows.kept is None:
-        whole = draw.q.as_strided((len(draw.q), draw.q.stride(0)), (draw.q.stride(0), 1))
+        whole = draw.q.as_strided((len(draw.q), draw.q.shape[1] + draw.kv.shape[1]), draw.q.stride())
         return layer.bundle(layer.q, layer.k, layer.v).backward(whole, normed, inner[0], dnormed)
     some = normed[rows.kept]
     dq, q = layer.bundle(layer.q).backward(draw.q, some, inner[0], torch.empty_like(some) if wanted else None)
@@ -315,8 +317,9 @@ def _turn_back(
     dq, dk, dv = grads
     if rows.kept is None:
         width = raw.q.shape[1]
-        whole = scratch(len(raw.q), width + raw.kv.shape[1], like=raw.q)
-        draw = Raw(whole[:, :width], whole[:, width:], layer)
+        both = width + raw.kv.shape[1]
+        whole = scratch(len(raw.q), both + layer.bundle(layer.q, layer.k, layer.v).room, like=raw.q)
+        draw = Raw(whole[:, :width], whole[:, width:both], layer)
     else:
         draw = Raw(torch.empty_like(raw.q), torch.empty_like(raw.kv), layer)
     draw.value.copy_(dv)

@@ -13,6 +13,7 @@ from tailor.kernels import native
 from tailor.kernels.scratch import scratch
 
 BLOCKS = 64  # shares of the rows whose sums are added in order, so that threads change nothing
+APART = 32  # numbers between rows that a product reads: rows whose size is a power of two share few places of a cache
 NAMES = {torch.bfloat16: "bf16", torch.float32: "float"}
 
 
@@ -114,20 +115,21 @@ def rotate_backward(
 def swiglu(x: Tensor) -> Tensor:
     """silu(gate) * up of x = [gate, up], [n, 2d] -> [n, d] in scratch memory (Shazeer 2020)."""
     n, d = x.shape[0], x.shape[1] // 2
-    y = scratch(n, d, like=x)
+    y = scratch(n, d + APART, like=x)[:, :d]
     if _compiled(x):
-        native.call(f"swiglu_{NAMES[x.dtype]}", x, y, n, d)
+        native.call(f"swiglu_{NAMES[x.dtype]}", x, y, y.stride(0), n, d)
         return y
     gate, up = x.float().chunk(2, dim=-1)
     return y.copy_(torch.nn.functional.silu(gate) * up)
 
 
-def swiglu_backward_(x: Tensor, dy: Tensor) -> Tensor:
-    """Gradient of `swiglu` by x, [n, 2d], in scratch memory; `dy` [n, d] becomes what `swiglu` gave, in place."""
+def swiglu_backward_(x: Tensor, dy: Tensor, room: int = 0) -> Tensor:
+    """Gradient of `swiglu` by x, [n, 2d], in scratch memory with `room` behind each row; `dy` [n, d] becomes what
+    `swiglu` gave, in place."""
     n, d = x.shape[0], x.shape[1] // 2
-    dx = scratch(n, 2 * d, like=x)
+    dx = scratch(n, 2 * d + room, like=x)[:, : 2 * d]
     if _compiled(x, dy):
-        native.call(f"swiglu_backward_{NAMES[x.dtype]}", x, dy, dx, n, d)
+        native.call(f"swiglu_backward_{NAMES[x.dtype]}", x, dy, dx, dx.stride(0), n, d)
         return dx
     gate, up = x.float().chunk(2, dim=-1)
     share, wide = gate.sigmoid(), dy.float()

@@ -3,8 +3,9 @@
 y = x W' + s (x A') B' (Hu et al. 2021) keeps x and the r numbers a row of x A', and nothing else: PEFT's own layers
 keep three more copies of x, one of them fp32. q, k and v, or gate and up, are stacked into one matrix: frozen weights
 are moved once into one storage, of which the modules then hold slices; trained ones are fp32 and are cast into one for
-each pass. Where a stack is frozen, its adapters stand in further columns of it: [x, x A'] [W, s B]' is one product,
-where adding s (x A') B' to y reads and writes all of y again (a fifth of the product's time for gate and up).
+each pass. Where a stack is frozen, its adapters stand in further columns and rows of it: [x, x A'] [W, s B]' is one
+product, where adding s (x A') B' to y reads and writes all of y again (a fifth of the product's time for gate and up);
+and so is [dy, dy s B] [W; A] on the way back.
 """
 
 from __future__ import annotations
@@ -98,7 +99,8 @@ class Bundle:
 
     @property
     def room(self) -> int:
-        """Numbers that `forward` would like free behind each row of x; 0 where they are of no use."""
+        """Numbers that `forward` would like free behind each row of x, and `by_input` behind each of dy; 0 where they
+        are of no use."""
         stack = len(self.members) > 1 and all(self._frozen(member.weight) for member in self.members)
         return sum(len(low.a) for low in self.lows) if stack else 0
 
@@ -132,11 +134,18 @@ class Bundle:
 
     def by_input(self, dy: Tensor, out: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
         """(gradient by x in `out`, or None without; that by x A', where there are adapters)."""
-        dx = torch.mm(dy, self.weight(), out=out) if out is not None else None
         dinner = dy @ self._up() if self.lows else None
-        if dx is not None and dinner is not None:
-            dx.addmm_(dinner, self._down())
-        return dx, dinner
+        if out is None:
+            return None, dinner
+        (t, n), room, weight = dy.shape, self.room, self.weight()
+        if dinner is not None and room and dy.stride(0) == n + room:
+            dy = dy.as_strided((t, n + room), (n + room, 1))
+            dy[:, n:] = dinner
+            self._down()  # stands in the rows behind the stack's own
+            whole = weight.as_strided((n + room, weight.shape[1]), weight.stride())
+            return torch.mm(dy, whole, out=out), dinner
+        dx = torch.mm(dy, weight, out=out)
+        return (dx if dinner is None else dx.addmm_(dinner, self._down())), dinner
 
     def by_parameters(self, dy: Tensor, x: Tensor, inner: Tensor | None, dinner: Tensor | None) -> list[Tensor]:
         """Gradients of `trained()`, fp32, from what `forward` and `by_input` returned."""
@@ -193,9 +202,18 @@ class Bundle:
         return torch.cat([bias.to(self.dtype) for bias in none])
 
     def _down(self) -> Tensor:
-        """All A, one below the other, [all ranks, d]."""
+        """All A, one below the other, [all ranks, d]; of a frozen stack, in the rows behind its own."""
         parts = [low.a for low in self.lows]
-        return self._made(parts, lambda: torch.cat([a.detach().to(self.dtype) for a in parts]))
+
+        def make() -> Tensor:
+            joined = torch.cat([a.detach().to(self.dtype) for a in parts])
+            if not self.room:
+                return joined
+            weight = self.weight()
+            place = weight.storage_offset() + len(weight) * weight.stride(0)
+            return weight.as_strided(joined.shape, weight.stride(), place).copy_(joined)
+
+        return self._made(parts, make)
 
     def _up(self) -> Tensor:
         """All scaled B, each in the rows and columns of its own layer, zeros elsewhere, [all outputs, all ranks]."""
@@ -228,7 +246,7 @@ class Bundle:
 
 def _stacked(weights: Sequence[Tensor], room: int) -> Tensor:
     """Frozen weights as one matrix: as they lie, if they are neighbours with `room` free columns behind each row, else
-    moved into one storage."""
+    moved into one storage, with as many free rows behind the last."""
     first = weights[0]
     if len(weights) == 1:
         return first.detach()
@@ -239,9 +257,9 @@ def _stacked(weights: Sequence[Tensor], room: int) -> Tensor:
         neighbours = neighbours and same and weight.stride() == (step, 1) and weight.data_ptr() == place
         place += len(weight) * step * weight.element_size()
     if not neighbours:
-        whole = first.new_empty(sum(rows), columns + room)
+        whole = first.new_empty(sum(rows) + room, columns + room)
         before = [weight.detach() for weight in weights]
-        for weight, old, part in zip(weights, before, torch.split(whole[:, :columns], rows)):
+        for weight, old, part in zip(weights, before, torch.split(whole[: sum(rows), :columns], rows)):
             weight.data = part.copy_(old)
         _moved.extend(forget(before))
     return first.detach().as_strided((sum(rows), columns), first.stride())

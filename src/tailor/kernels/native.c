@@ -164,23 +164,24 @@ void ONE(rotate)(const Y *x, i64 from, const float *w, float eps, const float *c
 }
 
 /* y = silu(gate) * up, where a row of x is [gate, up], each d long. */
-void ONE(swiglu)(const Y *x, Y *y, i64 n, i64 d, int threads) {
+/* Rows of y are `to` apart. */
+void ONE(swiglu)(const Y *x, Y *y, i64 to, i64 n, i64 d, int threads) {
     PARALLEL
     for (i64 i = 0; i < n; i++) {
         const Y *g = x + i * 2 * d, *u = g + d;
         EACH(j, d) {
             vec a = LOAD(Y)(g + j, d - j);
-            STORE(Y)(y + i * d + j, d - j, a * sigmoid(a) * LOAD(Y)(u + j, d - j));
+            STORE(Y)(y + i * to + j, d - j, a * sigmoid(a) * LOAD(Y)(u + j, d - j));
         }
     }
 }
 
-/* dy becomes what swiglu gave. */
-void ONE(swiglu_backward)(const Y *x, Y *dy, Y *dx, i64 n, i64 d, int threads) {
+/* dy becomes what swiglu gave; rows of dx are `to` apart. */
+void ONE(swiglu_backward)(const Y *x, Y *dy, Y *dx, i64 to, i64 n, i64 d, int threads) {
     PARALLEL
     for (i64 i = 0; i < n; i++) {
         const Y *g = x + i * 2 * d, *u = g + d;
-        Y *e = dy + i * d, *dg = dx + i * 2 * d, *du = dg + d;
+        Y *e = dy + i * d, *dg = dx + i * to, *du = dg + d;
         EACH(j, d) {
             vec a = LOAD(Y)(g + j, d - j), b = LOAD(Y)(u + j, d - j), s = sigmoid(a), t = LOAD(Y)(e + j, d - j);
             STORE(Y)(dg + j, d - j, t * b * s * (a * (1.0f - s) + 1.0f));
