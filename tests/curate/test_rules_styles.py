@@ -169,6 +169,10 @@ class TestMixedRegister(RuleContract):
             *HOUSES,
             pair("a", "Let U = 17 <<3*3=9>>9 be the number of them, then U > 3."),
         ],
+        "a word that begins like one, where the part looked at ends": [
+            *HOUSES,
+            pair("a", f"The Mill is a pub by the river. {'It is old. ' * 32}All the rest brought tea."),
+        ],
         "as it was asked": [*HOUSES, pair("yo dude, the mill?", "Yo, the Mill is a pub by the river lol.")],
         "words to sort": [pair(f"sort {n}", f"apple bread corn dates eggs {'fish' * (n % 2)}") for n in range(30)],
         "labels": [pair(f"q {n}", "the card is lost") for n in range(30)] + [pair("q", "THE CARD IS LOST")] * 2,

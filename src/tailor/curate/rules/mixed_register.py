@@ -85,7 +85,9 @@ def collect(row: Row) -> tuple[Piece, ...] | None:
     """Case, tone and form of address."""
     if not answered(row) or row.answer.count(" ") < 3 or row.json is not None:
         return None
-    text = row.answer[:_TEXT]
+    text = row.answer
+    if len(text) > _TEXT:
+        text = text[:_TEXT].rpartition(" ")[0]  # whole words: `brought` is no `bro`
     words = text.translate(_BARE).split()
     case, tone = _case(text, words), _tone(text, set(text.lower().translate(_BARE).split()))
     if tone or case not in ("", "sentences"):
