@@ -149,7 +149,11 @@ class OptimConfig(Settings):
     """auto: enough passes for about 600 steps, between 3 and 12, more for a small model; see `train/optim.py`."""
     batch_size: int | None = Field(None, ge=1)
     """Examples a step; auto: 16; 8 under 500 rows, so that a small set still gets enough steps; 32 from 5,000 on."""
-    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    average: float | None = Field(None, ge=0, lt=1)
+    """Share of the steps so far that the kept weights are the average of (`train/average.py`); 0: the last alone.
+    auto: 0.1 for a model under 50M parameters, where it was measured (design/015)."""
+    schedule: Literal["cosine", "linear", "constant"] | None = None
+    """auto: constant where weights are averaged, else cosine."""
     warmup_ratio: float = Field(0.05, ge=0, le=0.5)  # Adam's second moment needs some steps before it can be trusted
     min_lr_ratio: float = Field(0.1, ge=0, le=1)  # a floor: the last tenth of the steps still learns something
     weight_decay: float = Field(0.01, ge=0)

@@ -158,7 +158,7 @@ def test_a_loss_that_is_not_a_number_stops_with_what_to_do(make_run: MakeRun, mo
 
 
 def test_training_ends_where_it_stops_helping_and_keeps_the_best(make_run: MakeRun) -> None:
-    run = make_run(optim__learning_rate=0.05, optim__epochs=40, train__patience=2)
+    run = make_run(optim__learning_rate=0.05, optim__epochs=40, optim__average=0, train__patience=2)
     outcome = loop.train(run)
     looks = [
         (line["validation_loss"], line["step"]) for line in run.lines("metrics.jsonl") if "validation_loss" in line

@@ -23,7 +23,9 @@ from tailor.worker.story import start
 
 
 def test_rates_by_hand() -> None:
-    config = OptimConfig(learning_rate=1.0, epochs=1, batch_size=1, warmup_ratio=0.2, min_lr_ratio=0.1)
+    config = OptimConfig(
+        learning_rate=1.0, epochs=1, batch_size=1, warmup_ratio=0.2, min_lr_ratio=0.1, schedule="cosine"
+    )
     how = plan(config, rows=10, adapter="lora", parameters=1)
     assert (how.steps, how.warmup) == (10, 2)
     halfway = 0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * 4 / 8))
@@ -49,7 +51,7 @@ def test_learning_rate_by_size() -> None:
     assert default_learning_rate("lora", 1_000_000) == pytest.approx(3e-3)
     assert default_learning_rate("full", 8_000_000_000) == pytest.approx(1e-5)
     assert default_learning_rate("full", 100_000_000) == pytest.approx(1e-4)
-    assert default_learning_rate("full", 1_000_000) == pytest.approx(1e-3)
+    assert default_learning_rate("full", 1_000_000) == pytest.approx(2e-3)
 
 
 @pytest.fixture

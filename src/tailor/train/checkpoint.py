@@ -20,11 +20,13 @@ from typing import Any
 import msgspec
 import torch
 from msgspec import Struct
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from tailor.disk import need_space, replaced
 from tailor.errors import RunError
 from tailor.run import Run, to_json
+from tailor.train.average import NAME as AVERAGE
 
 NAME = re.compile(r"step-(\d{8})")
 ROW_LOSSES = "row_losses.jsonl"
@@ -128,11 +130,16 @@ def resume(
 
 
 def load_best(run: Run, state: State, parameters: Parameters) -> None:
-    """Puts the parameters of the best step back. Raises RunError where its checkpoint is gone or damaged."""
+    """Puts the parameters of the best step back, or their average where one was made. Raises RunError where its
+    checkpoint is gone or damaged."""
     path = _path(run, state.best_step)
     if not _intact(path):
         raise RunError("the best checkpoint is gone or damaged", where=str(path), fix="train again into a new --out")
     _load_parameters(path, parameters)
+    with safe_open(path / "optimizer.safetensors", "pt") as saved, torch.no_grad():
+        for name, parameter in parameters.items():
+            if f"{AVERAGE}:{name}" in saved.keys():  # noqa: SIM118  # it is no dict
+                parameter.copy_(saved.get_tensor(f"{AVERAGE}:{name}"))
 
 
 # ---------------------------------------------------------------------------------------------------- tensors

@@ -22,6 +22,7 @@ from tailor.methods.base import Method
 from tailor.records import Datum, Progress, quiet
 from tailor.run import Run
 from tailor.train import checkpoint, optim
+from tailor.train.average import Average
 from tailor.train.logprobs import Layout, streams
 from tailor.train.source import Source, cache, method_of
 from tailor.train.step import Step
@@ -61,13 +62,14 @@ def train(
     source = _streamed(run, source, loaded, method, share, progress)
     plan = _plan(run, source, loaded, method)
     optimizer = optim.make(loaded, plan)
+    average = Average(optimizer, plan.average)
 
     torch.manual_seed(config.run.seed)
     state = checkpoint.resume(run, parameters, optimizer, say)
     step = Step(run, loaded, parameters, state.token_budget, share=share, max_grad_norm=plan.max_grad_norm)
     watch = Watch(run, plan, state, judged=bool(source.validation), lower_is_better=lower_is_better)
     judges = [datum for group in source.validation for datum in group]
-    judge = partial(step.validate, progress=progress)
+    judge = partial(_judged, step, partial(look, loaded, renderer) if look is not None else dict, progress)
     keep = partial(checkpoint.save, run, state, parameters, optimizer, config.train.keep_last)
     run.event("training", step=state.step, adapter=adapter, notes=loaded.notes, **plan.facts())
 
@@ -79,12 +81,11 @@ def train(
             _require_numbers(run, state.step + 1, losses.loss, norm, rate)
             optimizer.step()
             watch.stepped(losses.loss, norm, rate, datums, losses.named, losses.rows)
-
+            average.update(state.step)
             better = False
             if watch.look_due(len(source.train)):
-                metrics = look(loaded, renderer) if look is not None else {}
-                held_out = _fitting(run, step, state, say, judge, judges)
-                better = watch.validated(held_out.loss, metrics, held_out.named)
+                with average.in_place():
+                    better = watch.validated(*_fitting(run, step, state, say, judge, judges))
             tick(watch.tick())
             stop = stopping()
             if better or stop or watch.checkpoint_due():
@@ -138,6 +139,14 @@ def _streamed(run: Run, source: Source, loaded: Loaded, method: Method, share: b
     return source.streamed(
         lambda datums: streams(method.streams, loaded, datums, layout, cache=cache("streams"), progress=progress)
     )
+
+
+def _judged(
+    step: Step, look: Callable[[], dict[str, float]], progress: Progress, datums: Sequence[Datum]
+) -> tuple[float, dict[str, float], dict[str, float]]:
+    """(loss over the validation rows, the task metric, what else the method measures there)."""
+    losses = step.validate(datums, progress)
+    return losses.loss, look(), losses.named
 
 
 def _fitting(

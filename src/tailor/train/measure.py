@@ -20,6 +20,7 @@ from tailor.kernels import arena, logprobs
 from tailor.kernels.layout import BLOCK
 from tailor.records import Segment, Targets, Tree
 from tailor.train import optim
+from tailor.train.average import Average
 from tailor.weights.allocation import keep_freed_memory
 from tailor.weights.cache import KVCache, shareable
 from tailor.weights.memory import Account
@@ -180,10 +181,13 @@ class Meter:
         for parameter in parameters.values():
             parameter.grad = torch.zeros_like(parameter)
         optimizer = optim.make(self.loaded, plan)
+        average = Average(optimizer, plan.average)
         optimizer.step()
+        average.update(1)
         start = self._now()
         torch.nn.utils.clip_grad_norm_(parameters.values(), plan.max_grad_norm)
         optimizer.step()
+        average.update(2)
         seconds = self._now() - start
         tensors = [v for held in optimizer.state.values() for v in held.values() if isinstance(v, torch.Tensor)]
         for parameter in parameters.values():

@@ -136,7 +136,8 @@ class _Proof:
         """A run over the chosen rows that begins where the verified one ended and takes `STEPS` steps."""
         values, size = self.config.model_dump(), min(BATCH, len(self.rows))
         values["run"] |= {"out": str(self.folder / name), "continue_from": str(self.run.path.absolute())}
-        values["optim"] |= {"batch_size": size, "epochs": (STEPS - 0.01) * size / len(self.rows)}
+        steps = {"batch_size": size, "epochs": (STEPS - 0.01) * size / len(self.rows)}
+        values["optim"] |= {**steps, "average": 0.0}  # what is compared are the weights of the last step
         values |= {section: values[section] | value for section, value in changes.items() if section != "method"}
         run = Run.create(RunConfig.model_validate({**values, "method": changes.get("method", values["method"])}))
         run.write_lines("data/train.jsonl", self.rows)
