@@ -38,7 +38,7 @@ def test_rates_by_hand() -> None:
 
 @pytest.mark.parametrize(
     ("rows", "batch", "large", "small"),
-    [(100, 8, 12, 12), (1_000, 16, 10, 12), (4_000, 16, 3, 10), (10_000, 32, 3, 8), (100_000, 32, 3, 5)],
+    [(100, 8, 12, 20), (1_000, 16, 10, 20), (4_000, 16, 3, 10), (10_000, 32, 3, 8), (100_000, 32, 3, 5)],
 )
 def test_epochs_by_rows(rows: int, batch: int, large: float, small: float) -> None:
     assert default_epochs(rows, batch, 8_000_000_000) == large

@@ -82,10 +82,10 @@ def plan(
 
 def default_epochs(rows: int, batch: int, parameters: int) -> float:
     """Passes for about 600 steps, between 3 and 12: fewer leave a format half learned, more only repeat the rows. A
-    model of under 50M parameters brings so little that it learns the task from the rows: 2,400 steps, between 5 and 12.
+    model of under 50M parameters brings so little that it learns the task from the rows: 2,400 steps, between 5 and 20.
     The best step is kept in any case."""
-    steps, least = (2400, 5.0) if parameters < FULL_BELOW else (600, 3.0)
-    return min(12.0, max(least, round(steps * batch / rows)))
+    steps, least, most = (2400, 5.0, 20.0) if parameters < FULL_BELOW else (600, 3.0, 12.0)
+    return min(most, max(least, round(steps * batch / rows)))
 
 
 def default_learning_rate(adapter: str, parameters: int) -> float:
