@@ -32,6 +32,7 @@ def arguments(job: dict[str, Any], folder: Path, rows: int) -> list[str]:
         "optim.epochs": steps * job["batch"] / rows,
         "optim.learning_rate": job["learning_rate"],
         "optim.schedule": "constant",
+        "optim.average": 0,
         "optim.warmup_ratio": 0,
         "optim.weight_decay": 0,
         "optim.beta2": 0.999,

@@ -147,6 +147,9 @@ def measure(job: Job, shared: Path) -> dict[str, Any]:
         settings = {
             "optim.epochs": steps * batch / rows,
             "optim.batch_size": batch,
+            "optim.learning_rate": 1e-3,
+            "optim.schedule": "cosine",
+            "optim.average": 0,
             "eval.arms": ["tuned"],
             "eval.metric": METRICS[job.data],
             "train.validations_per_epoch": 0.001,
