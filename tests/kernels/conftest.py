@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,10 +105,13 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def build(family: str) -> PreTrainedModel:
+def build(family: str, **changes: int) -> PreTrainedModel:
     """A random fp32 model whose weights are large enough for attention to be far from uniform."""
     torch.manual_seed(7)
-    model = AutoModelForCausalLM.from_config(FAMILIES[family](), dtype=torch.float32)
+    config: Any = FAMILIES[family]()
+    for name, value in changes.items():
+        setattr(config, name, value)
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     capped(model)
     with torch.no_grad():
         for parameter in model.parameters():

@@ -9,7 +9,8 @@ import torch
 from peft import LoraConfig, get_peft_model
 from torch import nn
 
-from tailor.kernels import fused_head, layout, logprobs, native, why_not_fast
+from tailor.kernels import fused_head, layout, linear, logprobs, native, why_not_fast
+from tailor.kernels.arena import Arena
 from tailor.weights.load import hushed
 
 from .conftest import FAMILIES, build, plant, rows
@@ -27,11 +28,11 @@ def passes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     yield
 
 
-def adapted(model: nn.Module, **settings: object) -> nn.Module:
+def adapted(model: nn.Module, r: int = 3, **settings: object) -> nn.Module:
     """With a LoRA adapter that already does something, on weights that stand still."""
     torch.manual_seed(5)
     with hushed():
-        model = get_peft_model(model, LoraConfig(r=3, lora_alpha=5, target_modules="all-linear", **settings))
+        model = get_peft_model(model, LoraConfig(r=r, lora_alpha=5, target_modules="all-linear", **settings))
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             nn.init.normal_(parameter, 0, 0.1)
@@ -138,3 +139,42 @@ def test_an_adapter_switched_off_is_not_there() -> None:
     plain, model = build("llama"), adapted(build("llama"))
     with torch.no_grad(), model.disable_adapter():
         torch.testing.assert_close(logprobs(model, plant(rows())), logprobs(plain, plant(rows())))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("width", [32, 80])  # 80 is no multiple of what a matrix unit takes at once
+@pytest.mark.parametrize("rank", [3, 40])
+def test_memory_that_nobody_wrote_is_never_read(
+    rank: int, width: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """oneDNN reads past the end of rows whose length is no multiple of 32, and 0 times what is no number is none."""
+
+    def found() -> list[torch.Tensor]:
+        model = adapted(build("qwen3", hidden_size=width), r=rank).to(dtype)
+        values, gradients = values_and_gradients(model, reference=False)
+        return [values, *gradients.values()]
+
+    wanted = found()
+    take, empty = Arena.take, torch.Tensor.new_empty
+
+    def nothing(piece: torch.Tensor) -> torch.Tensor:
+        return piece.fill_(torch.nan) if piece.is_floating_point() else piece
+
+    monkeypatch.setattr(Arena, "take", lambda self, *how: nothing(take(self, *how)))
+    monkeypatch.setattr(torch.Tensor, "new_empty", lambda self, *how, **more: nothing(empty(self, *how, **more)))
+    assert all(map(torch.equal, found(), wanted))
+
+
+def test_an_adapter_of_one_weight_of_a_stack_leaves_its_neighbours_alone() -> None:
+    """Asked for alone, the first weight of a stack has no free rows behind it."""
+    weights = [torch.nn.Parameter(torch.randn(32, 32), requires_grad=False) for _ in range(2)]
+    low = linear.Low(torch.randn(4, 32), torch.randn(32, 4), 1.0)
+    first, second = linear.Dense(weights[0], None, low), linear.Dense(weights[1], None, None)
+    before = weights[1].clone()
+    x = torch.randn(5, 36)[:, :32]
+    for members in ((first, second), (first,), (first, second)):
+        bundle = linear.Bundle(members, torch.float32)
+        linear.begin()
+        bundle.forward(x)
+        bundle.by_input(torch.randn(5, 32 * len(members) + 4)[:, : 32 * len(members)], torch.empty(5, 32))
+        assert torch.equal(weights[1], before)

@@ -168,7 +168,7 @@ class DenseLayer(torch.autograd.Function):
         with frame():
             last = layer.bundle(layer.down)
             act = scratch(len(wide), wide.shape[1] // 2, like=wide)  # first the gradient by it
-            dy = dout.to(layer.dtype)
+            dy = passes.apart(len(dout), dout.shape[1], last.room, like=wide).copy_(dout)
             _, dinner = last.by_input(dy, act)
             gate_up = layer.bundle(layer.gate, layer.up)
             dwide = passes.swiglu_backward_(wide, act, gate_up.room)
@@ -180,7 +180,9 @@ class DenseLayer(torch.autograd.Function):
             between = _norm_gradient(layer.between, dnormed, middle, scale_between)
         with frame():
             dmixed = scratch(*mixed.shape, like=mixed)
-            _, o = layer.bundle(layer.o).backward(dmiddle.to(layer.dtype), mixed, inner_o, dmixed)
+            out = layer.bundle(layer.o)
+            dy = passes.apart(len(dmiddle), dmiddle.shape[1], out.room, like=mixed).copy_(dmiddle)
+            _, o = out.backward(dy, mixed, inner_o, dmixed)
             turned = _turn(layer, rows, raw)
             dheads, heads = dmixed.view(len(dmixed), layer.heads, -1), mixed.view(len(mixed), layer.heads, -1)
             grads = attend_backward(
@@ -214,7 +216,7 @@ def _forward(
     raw, inner_q, inner_kv = _project(layer, rows, normed, empty)
     turned = _turn(layer, rows, raw)
     width = layer.heads * raw.value.shape[-1]
-    mixed = empty(len(turned.query), width + passes.APART)[:, :width]
+    mixed = empty(len(turned.query), width + passes.gap(width, layer.bundle(layer.o).room))[:, :width]
     heads = mixed.view(len(mixed), layer.heads, -1)
     sums = attend(turned.query, turned.key, raw.value, rows.batches, layer.factor, heads)
     y, inner_o = layer.bundle(layer.o).forward(mixed, scratch(len(mixed), x.shape[1], like=mixed))
@@ -225,7 +227,8 @@ def _forward(
     gate_up = layer.bundle(layer.gate, layer.up)
     normed, scale_between = _normed(layer, layer.between, middle, gate_up.room)
     wide, inner_wide = gate_up.forward(normed, empty(len(normed), len(layer.gate.weight) + len(layer.up.weight)))
-    _, inner_down = layer.bundle(layer.down).forward(passes.swiglu(wide), y)
+    last = layer.bundle(layer.down)
+    _, inner_down = last.forward(passes.swiglu(wide, last.room), y)
     inner = (inner_q, inner_kv, inner_o, inner_wide, inner_down)
     out = torch.add(middle, y, out=empty(*y.shape, dtype=stream))
     return out, (scale, raw.q, raw.kv, mixed, middle, scale_between, wide, *inner, *sums)

@@ -112,10 +112,21 @@ def rotate_backward(
     return (turned * wide).sum((0, 1)) if trained else None
 
 
-def swiglu(x: Tensor) -> Tensor:
-    """silu(gate) * up of x = [gate, up], [n, 2d] -> [n, d] in scratch memory (Shazeer 2020)."""
+def apart(n: int, d: int, room: int, like: Tensor) -> Tensor:
+    """Scratch memory [n, d] for rows that a product will read, with `room` behind each, or what `gap` says."""
+    return scratch(n, d + gap(d, room), like=like)[:, :d]
+
+
+def gap(d: int, room: int) -> int:
+    """Numbers to leave behind rows of d: `room`, or some where nothing is read of them (see `linear.TILE`)."""
+    return room or (APART if d % APART == 0 else 0)
+
+
+def swiglu(x: Tensor, room: int = 0) -> Tensor:
+    """silu(gate) * up of x = [gate, up], [n, 2d] -> [n, d] in scratch memory with `room` behind each row (Shazeer
+    2020)."""
     n, d = x.shape[0], x.shape[1] // 2
-    y = scratch(n, d + APART, like=x)[:, :d]
+    y = apart(n, d, room, like=x)
     if _compiled(x):
         native.call(f"swiglu_{NAMES[x.dtype]}", x, y, y.stride(0), n, d)
         return y

@@ -3,7 +3,7 @@
 y = x W' + s (x A') B' (Hu et al. 2021) keeps x and the r numbers a row of x A', and nothing else: PEFT's own layers
 keep three more copies of x, one of them fp32. q, k and v, or gate and up, are stacked into one matrix: frozen weights
 are moved once into one storage, of which the modules then hold slices; trained ones are fp32 and are cast into one for
-each pass. Where a stack is frozen, its adapters stand in further columns and rows of it: [x, x A'] [W, s B]' is one
+each pass. Adapters of frozen weights stand in further columns and rows of that storage: [x, x A'] [W, s B]' is one
 product, where adding s (x A') B' to y reads and writes all of y again (a fifth of the product's time for gate and up);
 and so is [dy, dy s B] [W; A] on the way back.
 """
@@ -20,6 +20,10 @@ from torch import Tensor, nn
 from torch.utils.weak import WeakIdKeyDictionary
 
 from tailor.kernels.pages import forget
+
+TILE = 32
+"""Numbers of a row that oneDNN multiplies at once. Behind a row of another length it reads on and multiplies by zero:
+what lies there must be a number."""
 
 _casts: Any = WeakIdKeyDictionary()
 """First of some parameters -> (pass and arithmetic that it was made for, what was made of them)."""
@@ -101,8 +105,9 @@ class Bundle:
     def room(self) -> int:
         """Numbers that `forward` would like free behind each row of x, and `by_input` behind each of dy; 0 where they
         are of no use."""
-        stack = len(self.members) > 1 and all(self._frozen(member.weight) for member in self.members)
-        return sum(len(low.a) for low in self.lows) if stack else 0
+        sizes = sum(len(member.weight) for member in self.members), self.members[0].weight.shape[1]
+        fits = all(self._frozen(member.weight) for member in self.members) and not any(size % TILE for size in sizes)
+        return sum(len(low.a) for low in self.lows) if fits else 0
 
     def forward(self, x: Tensor, out: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """(y [n, all outputs], in `out` if given; x A' [n, all ranks] where there are adapters).
@@ -114,7 +119,7 @@ class Bundle:
         inner = x @ self._down().T
         (n, d), room = x.shape, self.room
         if room and x.stride(0) == d + room:
-            x = x.as_strided((n, d + room), (d + room, 1))
+            x = x.as_strided((n, d + room), x.stride())
             x[:, d:] = inner
             return self._product(x, self._joined(), out), inner
         return self._product(x, self.weight(), out).addmm_(inner, self._up().T), inner
@@ -133,13 +138,13 @@ class Bundle:
         return dx, self.by_parameters(dy, x, inner, dinner)
 
     def by_input(self, dy: Tensor, out: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
-        """(gradient by x in `out`, or None without; that by x A', where there are adapters)."""
+        """(gradient by x in `out`, or None without; that by x A', where there are adapters). dy [t, n] as x above."""
         dinner = dy @ self._up() if self.lows else None
         if out is None:
             return None, dinner
         (t, n), room, weight = dy.shape, self.room, self.weight()
         if dinner is not None and room and dy.stride(0) == n + room:
-            dy = dy.as_strided((t, n + room), (n + room, 1))
+            dy = dy.as_strided((t, n + room), dy.stride())
             dy[:, n:] = dinner
             self._down()  # stands in the rows behind the stack's own
             whole = weight.as_strided((n + room, weight.shape[1]), weight.stride())
@@ -245,17 +250,19 @@ class Bundle:
 
 
 def _stacked(weights: Sequence[Tensor], room: int) -> Tensor:
-    """Frozen weights as one matrix: as they lie, if they are neighbours with `room` free columns behind each row, else
-    moved into one storage, with as many free rows behind the last."""
+    """Frozen weights as one matrix: as they lie, if they are neighbours with `room` free columns behind each row and as
+    many free rows behind the last, else moved into one storage that has them."""
     first = weights[0]
-    if len(weights) == 1:
+    if len(weights) == 1 and not room:
         return first.detach()
     (columns, step), rows = (first.shape[1], first.stride(0)), [len(weight) for weight in weights]
-    place, neighbours = first.data_ptr(), step >= columns + room
+    place, neighbours = first.data_ptr(), step == columns + room
     for weight in weights:
         same = weight.untyped_storage().data_ptr() == first.untyped_storage().data_ptr()
         neighbours = neighbours and same and weight.stride() == (step, 1) and weight.data_ptr() == place
         place += len(weight) * step * weight.element_size()
+    if room:  # rows behind the last are free only where nothing but these weights lies in the storage
+        neighbours = neighbours and first.untyped_storage().nbytes() == (sum(rows) + room) * step * first.element_size()
     if not neighbours:
         whole = first.new_empty(sum(rows) + room, columns + room)
         before = [weight.detach() for weight in weights]
