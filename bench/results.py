@@ -85,10 +85,9 @@ def summary(raw: Sequence[Row]) -> list[Row]:
     for row in raw:
         if not row.get("error"):
             groups[name(row)].append(row)
-    peaks = {device: max(row["flops"] for row in raw if row.get("device") == device) for device in devices(raw)}
     found = []
     for group in groups.values():
-        each = [figures(row, peaks[row["device"]]) for row in group]
+        each = [figures(row, row["flops"]) for row in group]
         middle = {key: median(item[key] for item in each) for key in each[0]}
         newest = max(group, key=lambda row: row["date"])
         found.append(
@@ -214,8 +213,8 @@ def _page(raw: Sequence[Row], found: Sequence[Row], quick: bool) -> list[str]:
         "",
     ]
     for device in devices(raw):
-        best = max(row["flops"] for row in raw if row.get("device") == device)
-        lines.append(f"- {device}: bf16 GEMM peak {best / 1e12:.3g} TFLOP/s")
+        peaks = [row["flops"] / 1e12 for row in raw if row.get("device") == device]
+        lines.append(f"- {device}: bf16 GEMM peak {min(peaks):.3g} to {max(peaks):.3g} TFLOP/s, measured with each row")
     for system in dict.fromkeys(row["system"] for row in found):
         held = next(row["versions"] for row in reversed(found) if row["system"] == system)
         lines.append(f"- {system}: " + ", ".join(f"{package} {version}" for package, version in held.items()))
