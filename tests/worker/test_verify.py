@@ -22,6 +22,7 @@ from tailor.run import Run
 from tailor.testing import plain
 from tailor.train import checkpoint, loop, proof
 from tailor.worker import verify as room
+from tailor.worker.screen import Silent
 from tailor.worker.verify import Verified, verify
 
 
@@ -163,3 +164,14 @@ def test_runs_that_are_not_there_or_not_done(
     assert call(monkeypatch, verb, str(tmp_path / "begun")) == 2
     said = capfd.readouterr().err
     assert "no trained model yet" in said and "tailor train --resume" in said
+
+
+@pytest.mark.parametrize(("loss", "holds"), [(1.0, False), (0.3, False), (1e-4, True)])
+def test_gradients_of_rows_known_by_heart_are_known_less_well(loss: float, holds: bool) -> None:
+    held = room._Proof(Run("nowhere"), Path(), Silent())
+    held.dtype = "fp32"
+    held._add("packing", "a gradient", 5e-3, "gradient", loss)
+    held._add("saved weights", "logits", 5e-3, "logits")
+    first, second = held.checks
+    assert (first.holds, second.holds) == (holds, False)
+    assert ("only 1.0e-04" in first.compared) == holds
