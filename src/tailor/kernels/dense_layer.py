@@ -166,23 +166,22 @@ class DenseLayer(torch.autograd.Function):
 
         dout = dout.contiguous()
         with frame():
-            last = layer.bundle(layer.down)
+            down_proj, gate_up_proj = layer.bundle(layer.down), layer.bundle(layer.gate, layer.up)
             act = scratch(len(wide), wide.shape[1] // 2, like=wide)  # first the gradient by it
-            dy = passes.apart(len(dout), dout.shape[1], last.room, like=wide).copy_(dout)
-            _, dinner = last.by_input(dy, act)
-            gate_up = layer.bundle(layer.gate, layer.up)
-            dwide = passes.swiglu_backward_(wide, act, gate_up.room)
-            down = last.by_parameters(dy, act, inner_down, dinner)
+            dy = passes.apart(len(dout), dout.shape[1], down_proj.room, like=wide).copy_(dout)
+            _, dinner = down_proj.by_input(dy, act)
+            dwide = passes.swiglu_backward_(wide, act, gate_up_proj.room)
+            down = down_proj.by_parameters(dy, act, inner_down, dinner)
             normed, _ = _normed(layer, layer.between, middle)
             dnormed = scratch(*normed.shape, like=normed)
-            _, first = gate_up.backward(dwide, normed, inner_wide, dnormed)
+            _, gate_up = gate_up_proj.backward(dwide, normed, inner_wide, dnormed)
             dmiddle = passes.norm_backward(dnormed, middle, layer.between.wide(), scale_between, dout)
             between = _norm_gradient(layer.between, dnormed, middle, scale_between)
         with frame():
             dmixed = scratch(*mixed.shape, like=mixed)
-            out = layer.bundle(layer.o)
-            dy = passes.apart(len(dmiddle), dmiddle.shape[1], out.room, like=mixed).copy_(dmiddle)
-            _, o = out.backward(dy, mixed, inner_o, dmixed)
+            o_proj = layer.bundle(layer.o)
+            dy = passes.apart(len(dmiddle), dmiddle.shape[1], o_proj.room, like=mixed).copy_(dmiddle)
+            _, o = o_proj.backward(dy, mixed, inner_o, dmixed)
             turned = _turn(layer, rows, raw)
             dheads, heads = dmixed.view(len(dmixed), layer.heads, -1), mixed.view(len(mixed), layer.heads, -1)
             grads = attend_backward(
@@ -200,7 +199,7 @@ class DenseLayer(torch.autograd.Function):
                 if rows.kept is not None:
                     past = torch.zeros_like(x).index_add_(0, rows.kept, dmiddle)  # padding stands there twice, as zeros
                 dx = passes.norm_backward(dfirst, x, layer.before.wide(), scale, past)
-        return dx, None, None, None, *before, *between, *q_norm, *k_norm, *qkv, *o, *first, *down
+        return dx, None, None, None, *before, *between, *q_norm, *k_norm, *qkv, *o, *gate_up, *down
 
 
 def _forward(
@@ -216,10 +215,11 @@ def _forward(
     raw, inner_q, inner_kv = _project(layer, rows, normed, empty)
     turned = _turn(layer, rows, raw)
     width = layer.heads * raw.value.shape[-1]
-    mixed = empty(len(turned.query), width + passes.gap(width, layer.bundle(layer.o).room))[:, :width]
+    o_proj, down_proj = layer.bundle(layer.o), layer.bundle(layer.down)
+    mixed = empty(len(turned.query), width + passes.gap(width, o_proj.room))[:, :width]
     heads = mixed.view(len(mixed), layer.heads, -1)
     sums = attend(turned.query, turned.key, raw.value, rows.batches, layer.factor, heads)
-    y, inner_o = layer.bundle(layer.o).forward(mixed, scratch(len(mixed), x.shape[1], like=mixed))
+    y, inner_o = o_proj.forward(mixed, scratch(len(mixed), x.shape[1], like=mixed))
     past = x if rows.kept is None else x[rows.kept]
     stream = torch.promote_types(x.dtype, y.dtype)
     middle = torch.add(past, y, out=empty(*y.shape, dtype=stream))
@@ -227,8 +227,7 @@ def _forward(
     gate_up = layer.bundle(layer.gate, layer.up)
     normed, scale_between = _normed(layer, layer.between, middle, gate_up.room)
     wide, inner_wide = gate_up.forward(normed, empty(len(normed), len(layer.gate.weight) + len(layer.up.weight)))
-    last = layer.bundle(layer.down)
-    _, inner_down = last.forward(passes.swiglu(wide, last.room), y)
+    _, inner_down = down_proj.forward(passes.swiglu(wide, down_proj.room), y)
     inner = (inner_q, inner_kv, inner_o, inner_wide, inner_down)
     out = torch.add(middle, y, out=empty(*y.shape, dtype=stream))
     return out, (scale, raw.q, raw.kv, mixed, middle, scale_between, wide, *inner, *sums)

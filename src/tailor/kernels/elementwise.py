@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tailor.kernels import native
+from tailor.kernels.linear import TILE
 from tailor.kernels.scratch import scratch
 
 BLOCKS = 64  # shares of the rows whose sums are added in order, so that threads change nothing
@@ -72,8 +73,8 @@ def norm_weight(dy: Tensor, x: Tensor, scale: Tensor) -> Tensor:
 def rotate(x: Tensor, weight: Tensor | None, eps: float, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
     """Heads x [n, heads, d], normed first where there is a weight, turned by the angles of their rows [n, d].
 
-    Returns (contiguous [n, heads, d] in scratch memory, 1 / rms fp32 [n, heads], empty without a
-    weight). Su et al. 2021.
+    Returns (contiguous [n, heads, d] in scratch memory, 1 / rms fp32 [n, heads], empty without a weight). Su et al.
+    2021.
     """
     n, heads, d = x.shape
     scale = torch.empty((n, heads) if weight is not None else 0, device=x.device)
@@ -118,8 +119,8 @@ def apart(n: int, d: int, room: int, like: Tensor) -> Tensor:
 
 
 def gap(d: int, room: int) -> int:
-    """Numbers to leave behind rows of d: `room`, or some where nothing is read of them (see `linear.TILE`)."""
-    return room or (APART if d % APART == 0 else 0)
+    """Numbers to leave behind rows of d: `room`, or some where a product reads none of them."""
+    return room or (APART if d % TILE == 0 else 0)
 
 
 def swiglu(x: Tensor, room: int = 0) -> Tensor:

@@ -163,8 +163,7 @@ void ONE(rotate)(const Y *x, i64 from, const float *w, float eps, const float *c
     }
 }
 
-/* y = silu(gate) * up, where a row of x is [gate, up], each d long. */
-/* Rows of y are `to` apart. */
+/* y = silu(gate) * up, where a row of x is [gate, up], each d long; rows of y are `to` apart. */
 void ONE(swiglu)(const Y *x, Y *y, i64 to, i64 n, i64 d, int threads) {
     PARALLEL
     for (i64 i = 0; i < n; i++) {

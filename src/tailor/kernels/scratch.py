@@ -19,9 +19,8 @@ from tailor.kernels.arena import Arena
 
 class _Own(threading.local):
     def __init__(self) -> None:
-        self.arena: Arena | None = None
-        self.frames = 0
-        self.taken: list[Tensor] = []
+        self.arena = Arena()
+        self.frames: list[list[Tensor]] = []  # what was taken in each that is open, innermost last
 
 
 _own = _Own()
@@ -30,16 +29,13 @@ _own = _Own()
 @contextlib.contextmanager
 def frame() -> Iterator[None]:
     """What `scratch` gives within is free again at the end, all at once: nothing of it may be kept or handed on."""
-    if _own.arena is None:
-        _own.arena = Arena()
-    arena, mark, before = _own.arena, _own.arena.mark(), len(_own.taken)
-    _own.frames += 1
+    mark = _own.arena.mark()
+    _own.frames.append([])
     try:
         yield
     finally:
-        _own.frames -= 1
-        del _own.taken[before:]
-        arena.release(mark)
+        _own.frames.pop()
+        _own.arena.release(mark)
 
 
 def scratch(*shape: int, like: Tensor, dtype: torch.dtype | None = None) -> Tensor:
@@ -49,8 +45,8 @@ def scratch(*shape: int, like: Tensor, dtype: torch.dtype | None = None) -> Tens
     Outside all frames, and on a GPU, whose allocator knows streams, it is a tensor of its own.
     """
     dtype = dtype or like.dtype
-    if like.device.type != "cpu" or not _own.frames or _own.arena is None:
+    if like.device.type != "cpu" or not _own.frames:
         return like.new_empty(shape, dtype=dtype)
     piece = _own.arena.take(dtype, *shape)
-    _own.taken.append(piece)
+    _own.frames[-1].append(piece)
     return piece
