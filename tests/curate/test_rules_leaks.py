@@ -14,6 +14,8 @@ from tailor.testing.rules import RuleContract, chat, pair
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 QUESTION = "Where can I see which of the invoices of last year are still open?"
 ROWS = [pair("Where is my card?", "card"), pair(QUESTION, "invoice")]
+THINGS = ["lid", "big drawer", "window", "kitchen door", "suitcase", "umbrella", "little box", "jar", "van", "old gate"]
+TRUNK = "green trunk with two keys"
 
 
 class TestExactLeak(RuleContract):
@@ -36,10 +38,24 @@ class TestExactLeak(RuleContract):
     }
 
 
+def ticket(number: int, thing: str, order: str = "order") -> str:
+    return f"The {thing} that {thing[::-1]} sent to us does not close. You find it under {order} no. {number}."
+
+
 class TestNearLeak(RuleContract):
     name = "near-leak"
-    fires = {"a word more": (ROWS, {2}), "plain text": ([{"text": f"{QUESTION} Thanks."}], {1})}
+    fires = {
+        "a word more": (ROWS, {2}),
+        "plain text": ([{"text": f"{QUESTION} Thanks."}], {1}),
+        "a slip in what all rows share": (
+            [pair(ticket(n, thing), "a") for n, thing in enumerate(THINGS)] + [pair(ticket(53, TRUNK, "otder"), "a")],
+            {len(THINGS) + 1},
+        ),
+        "a slip that looks like the t of don't": ([pair("I have 1 other US card. Can you take tha?t", "a")], {1}),
+        "a negation otherwise typed": ([pair(f"{QUESTION} I cannot see it", "a")], {1}),
+    }
     silent = {
+        "a negation": [pair(f"{QUESTION} I can't see it", "a")],
         "another number": [pair(f"{QUESTION} From 2021.", "a")],
         "the same is another rule's": ROWS,
         "alone": ROWS,
@@ -47,6 +63,10 @@ class TestNearLeak(RuleContract):
     against = {
         "a word more": [pair(f"{QUESTION} Thanks.", "invoice")],
         "plain text": [{"text": QUESTION}],
+        "a slip in what all rows share": [pair(ticket(53, TRUNK), "a")],
+        "a slip that looks like the t of don't": [pair("I have 1 other US card. Can you take that?", "a")],
+        "a negation otherwise typed": [pair(f"{QUESTION} I can't see it", "a")],
+        "a negation": [pair(f"{QUESTION} I can see it", "a")],
         "another number": [pair(f"{QUESTION} From 2022.", "a")],
         "the same is another rule's": [pair(QUESTION, "invoice")],
     }
@@ -81,7 +101,10 @@ AROUND = (
 
 class TestSharedPassages(RuleContract):
     name = "shared-passages"
-    fires = {"the answer is quoted": ([pair("other", "thing"), pair("Notes?", AROUND.format(PASSAGE))], {2})}
+    fires = {
+        "the answer is quoted": ([pair("other", "thing"), pair("Notes?", AROUND.format(PASSAGE))], {2}),
+        "the same answer to another question": ([pair("Who has seen the spare set for Monday?", PASSAGE)], {1}),
+    }
     silent = {
         "another passage": [pair("Notes?", AROUND.format("There is nothing else."))],
         "the same row is another rule's": [pair("Where are the keys?", PASSAGE)],
@@ -89,6 +112,7 @@ class TestSharedPassages(RuleContract):
     }
     against = {
         "the answer is quoted": [pair("Where are the keys?", PASSAGE)],
+        "the same answer to another question": [pair("Where are the keys?", PASSAGE)],
         "another passage": [pair("Where are the keys?", PASSAGE)],
         "the same row is another rule's": [pair("Where are the keys?", PASSAGE)],
     }

@@ -1,8 +1,8 @@
 """Rows that are nearly equal, found without comparing each with each.
 
 MinHash signatures (Broder 1997) of the pieces of a text, put in buckets band by band (locality-sensitive hashing),
-give pairs that are probably similar; each is then compared exactly. With `BANDS` bands of `WIDTH` a pair at similarity
-0.8 is met with probability 1 - (1 - 0.8^5)^14 = 0.996, one at 0.9 practically always.
+give pairs that are probably similar; each is then compared exactly (`similarities`). With `BANDS` bands of `WIDTH` a
+pair at similarity 0.8 is met with probability 1 - (1 - 0.8^5)^14 = 0.996, one at 0.9 practically always.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _ORDERED = 6  # words: shorter texts have too few to tell
 _TOGETHER = 1 << 19  # pieces that are sorted together
 _HALF = np.uint64(32)
 _NONE = np.uint32(0xFFFFFFFF)
+_NOTHING = Template(np.empty(0, np.uint64))
 
 Part = Literal["prompt", "answer", "row"]
 
@@ -217,7 +218,8 @@ def _compared(spool: Spool, offsets: np.ndarray, pairs: np.ndarray, part: Part, 
         texts.append([row.plain_prompt for row in rows])
     if part != "prompt":
         texts.append([row.plain_answer for row in rows])
-    return similarities(sets(texts, template), pairs)
+    left = sets(texts, template)
+    return similarities(left, sets(texts, _NOTHING) if part == "prompt" and len(template.runs) else left, pairs)
 
 
 def sets(texts: Sequence[Sequence[str]], template: Template) -> Pieces:
@@ -235,21 +237,36 @@ def sets(texts: Sequence[Sequence[str]], template: Template) -> Pieces:
     return Pieces(distinct.astype(np.uint32), np.cumsum(counts) - counts, counts)
 
 
-def similarities(found: Pieces, pairs: np.ndarray) -> np.ndarray:
-    """Share of the pieces of both that stand in both (Jaccard), for each pair of rows; 0 where both are empty."""
-    sizes = found.counts[pairs].sum(axis=1)
-    common = np.zeros(len(pairs), np.int64)
+def similarities(left: Pieces, whole: Pieces, pairs: np.ndarray) -> np.ndarray:
+    """Share of the pieces left of either row that stand in both rows, for each pair; 0 where nothing is left.
+
+    Where nothing was taken off, that is Jaccard's similarity. Else what is left of one row is looked for in the whole
+    of the other: a slip of the pen in a run that rows share keeps the rest of that run in one row of the two only.
+    """
+    union, common = np.zeros(len(pairs), np.int64), np.zeros(len(pairs), np.int64)
+    ends = np.cumsum(whole.counts[pairs].sum(axis=1))
     at = 0
     while at < len(pairs):
-        end = max(at + 1, int(np.searchsorted(np.cumsum(sizes[at:]), _TOGETHER)) + at)
-        rows = pairs[at:end].ravel()
-        counts = found.counts[rows]
-        before = np.cumsum(counts) - counts
-        places = np.repeat(found.starts[rows] - before, counts) + np.arange(counts.sum())
-        of = np.repeat(np.arange(len(rows), dtype=np.uint64) >> np.uint64(1), counts)
-        keys = np.sort((of << _HALF) | found.values[places])
-        twice = keys[1:][keys[1:] == keys[:-1]]
-        common[at:end] = np.bincount((twice >> _HALF).astype(np.intp), minlength=end - at)
+        end = max(at + 1, int(np.searchsorted(ends, _TOGETHER + (ends[at - 1] if at else 0))))
+        keys = _keys_of(left, pairs[at:end])
+        again = keys[1:] == keys[:-1]
+        either = keys[np.concatenate([[True], ~again])[: len(keys)]]
+        both = keys[1:][again]
+        if whole is not left:
+            known = _keys_of(whole, pairs[at:end])
+            found = known[1:][known[1:] == known[:-1]]
+            both = np.union1d(both, either[np.isin(either, found, assume_unique=True)])
+        union[at:end] = np.bincount((either >> _HALF).astype(np.intp), minlength=end - at)
+        common[at:end] = np.bincount((both >> _HALF).astype(np.intp), minlength=end - at)
         at = end
-    similar: np.ndarray = common / np.maximum(sizes - common, 1)
+    similar: np.ndarray = common / np.maximum(union, 1)
     return similar
+
+
+def _keys_of(found: Pieces, pairs: np.ndarray) -> np.ndarray:
+    """(place of the pair, piece) of both rows of each pair as one number, sorted: twice where both rows have it."""
+    rows = pairs.ravel()
+    counts = found.counts[rows]
+    places = np.repeat(found.starts[rows] - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
+    of = np.repeat(np.arange(len(rows), dtype=np.uint64) >> np.uint64(1), counts)
+    return np.sort((of << _HALF) | found.values[places])

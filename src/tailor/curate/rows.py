@@ -46,14 +46,18 @@ _FIGURES = re.compile(
     r"[0-9](?:(?:[ ()./\xa0-]{0,2}[0-9]){6}|\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]"
     r"|[0-9][A-Za-z][0-9]{2}[A-Za-z][0-9]|[0-9A-Fa-f]{0,3}:[0-9A-Fa-f]*:)"
 )
-_NEGATIONS = frozenset(["not", "no", "yes", "never", "none", "without", "cannot", "t"])  # the t of don't
+_NEGATIONS = {word: word for word in ("not", "no", "yes", "never", "none", "without")} | dict.fromkeys(
+    ("cannot", "cant", "didnt", "doesnt", "dont", "isnt", "wont"), "not"
+)
+_NOT = re.compile(r"n['’]t\b")
 
 
 def question_keys(text: str, *beside: str) -> tuple[int, int]:
     """Two hashes of a `plain` text. Of its words: the punctuation of sentences and white space aside, brackets and the
     signs of arithmetic not. And of its numbers and negations: texts that differ in them do not say the same."""
     words = _WORD.findall(text)
-    facts = [word for word in words if word in _NEGATIONS or word[0].isdigit()]
+    facts = [_NEGATIONS.get(word, word) for word in words if word in _NEGATIONS or word[0].isdigit()]
+    facts += ["not"] * len(_NOT.findall(text))
     minus = [str(match.start()) for match in _MINUS.finditer(text)] if facts and "-" in text else []
     return key(" ".join(words) if words else text, *minus, *beside), key(*facts)
 

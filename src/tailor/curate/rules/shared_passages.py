@@ -26,7 +26,7 @@ COST = "the held-out answer can be read off the training rows"
 FIX = "split by document or source (data.group), or leave the row out of training"
 WORDS = 13
 MUCH = 0.5  # of the held-out row's runs: below, quotations and stock phrases are met
-WHOLE = 0.8  # of the runs: a variation has other words in each second run or so
+WHOLE = 0.7  # of the runs: a variation has other words in each second run or so
 STOCK = 20  # held-out rows: a run that more of them have is a stock phrase
 FEWEST = 4  # runs a held-out row needs to be judged, that is 16 words of its own
 
@@ -51,7 +51,8 @@ def judge(corpus: Corpus) -> Iterator[Hit]:
             share = count / sizes[held]
             if sizes[held] >= FEWEST and share >= MUCH and share > best.get(train, (0.0, 0))[0]:
                 best[train] = share, held
-    near = np.concatenate([corpus.near.prompts.pairs, corpus.near.rows.pairs])
+    whole = corpus.near.rows.pairs
+    near = np.concatenate([corpus.near.prompts.pairs, whole[corpus.prompt_key[whole[:, 0]] == 0]])
     across = near[corpus.against[near[:, 0]] != corpus.against[near[:, 1]]]
     alike = set(map(tuple, across.tolist()))  # the training side is read first
     for number, (train, (share, held)) in enumerate(sorted(best.items())):
