@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -305,9 +304,7 @@ def test_banking77_loses_the_rows_that_stand_in_its_test_file() -> None:
     train, test = _banking77("train.csv"), _banking77("test.csv")
     held = {prompt_of(example) for example in test}
     shared = [str(example.source) for example in train if prompt_of(example) in held]
-    started = time.process_time()
     result, ledger = run(train, (), test)
-    assert time.process_time() - started < 5  # a tenth of a second; the bound only catches quadratic work
     assert len(result.test) == 3080 and len(result.validation) == 500
     assert ledger.dropped_at == {"its prompt stands in the test rows too": shared}
     assert len(shared) == 7

