@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+import tailor  # noqa: F401  # before the meter imports PyTorch: tailor's own command line is first, too
 from meter import Meter, read_job
 from tailor.cli import main
 from works import Row, read_rows, write_rows

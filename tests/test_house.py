@@ -6,6 +6,7 @@ Imports are read from the source, deferred and typing ones included.
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -166,3 +167,18 @@ def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("set_by_user", "wanted"),
+    [({}, "20000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)],
+)
+def test_idle_threads_ask_for_work_as_long_as_tailor_says_or_the_user(
+    set_by_user: dict[str, str], wanted: str | None
+) -> None:
+    """PyTorch reads it when it is imported, so that `import tailor` has to set it and must not import PyTorch."""
+    code = "import os, sys, tailor; print(os.environ.get('GOMP_SPINCOUNT')); assert 'torch' not in sys.modules"
+    ours = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    environment = {name: value for name, value in os.environ.items() if name not in ours} | set_by_user
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == [str(wanted)], done.stderr

@@ -31,7 +31,7 @@ from tailor.weights.sketch import Sketch, sketch
 SPARE = 0.9  # of the free memory: the rest is for what a forecast errs by
 AMPLE = 0.5  # of it: where a forecast from small Trees stays below, nothing needs to be chosen
 SMALLEST = 64  # token budget
-WASTE = (0.7, 0.1)  # of what comes and goes: what allocators lose in holes, on CPU (`kernels/allocation.py`) and GPU
+WASTE = (0.7, 0.1)  # of what comes and goes: what allocators lose in holes, on CPU (`weights/allocation.py`) and GPU
 CODE = 100_000_000  # bytes of machine code that oneDNN makes for the shapes of products, and keeps
 STEPS = 48  # that are planted: the largest ones, and others evenly spread over the run
 GENERATED = 256  # rows that are generated at once at most

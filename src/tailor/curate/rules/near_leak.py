@@ -1,8 +1,8 @@
 """A training row that nearly asks what a held-out row asks.
 
 The prompts share at least `check.near` (0.8) of their five-byte pieces, those aside that all rows share and both of
-these have, and name the same numbers and negations. More than 4% of the validation rows of large public sets have such a twin in
-training (Lee et al. 2021), and exact comparison misses all of them.
+these have, and name the same numbers and negations. More than 4% of the validation rows of large public sets have such
+a twin in training (Lee et al. 2021), and exact comparison misses all of them.
 """
 
 from __future__ import annotations
