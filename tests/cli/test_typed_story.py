@@ -19,7 +19,16 @@ def fitted(typed: Typed, tiny: Path, tmp_path: Path) -> Path:
     """A finished run, `runs/rows-1` of the folder that commands are typed in."""
     (tmp_path / "rows.csv").write_text("\n".join(ROWS[:41]) + "\n")
     (tmp_path / "new.csv").write_text("\n".join([ROWS[0], *ROWS[41:]]) + "\n")
-    settings = ("--set", "optim.epochs=1", "--set", "eval.max_tokens=3", "--set", 'eval.arms=["zero-shot","tuned"]')
+    settings = (
+        "--set",
+        "optim.epochs=8",
+        "--set",
+        "optim.learning_rate=0.01",
+        "--set",
+        "eval.max_tokens=3",
+        "--set",
+        'eval.arms=["zero-shot","tuned"]',
+    )
     code, _, said = typed("fit", "rows.csv", "--test", "new.csv", "--model", str(tiny), *settings)
     assert code == 0, said
     return tmp_path / "runs" / "rows-1"
@@ -57,4 +66,4 @@ def test_a_person_talks_to_both_models(fitted: Path, typed: Typed, monkeypatch: 
     answers = [part.strip() for part in out.split("> ")[1:]]
     assert len(answers) == 8, "nothing is read behind /quit"
     assert answers[0] == answers[5].split("\n")[0], "after /new the tuned model answers as at first"
-    assert answers[0] != answers[2].split("\n")[0]
+    assert answers[0] in ("red", "green", "blue") and answers[2].split("\n")[0] not in ("red", "green", "blue")

@@ -8,7 +8,7 @@ tested against.
 from __future__ import annotations
 
 from tailor.kernels.check import check_model
-from tailor.kernels.fast import why_not_fast
+from tailor.kernels.fast import padded, why_not_fast
 from tailor.kernels.head import target_logprobs
 from tailor.kernels.logprobs import logprobs
 from tailor.kernels.trunk import hidden_states, why_not_share
@@ -17,6 +17,7 @@ __all__ = [
     "check_model",
     "hidden_states",
     "logprobs",
+    "padded",
     "target_logprobs",
     "why_not_fast",
     "why_not_share",

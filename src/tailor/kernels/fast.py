@@ -64,14 +64,14 @@ def _hidden(
     trunk: Any, layers: Sequence[Layer], tree: Tree, wanted: np.ndarray, dtype: torch.dtype, again: int
 ) -> Tensor:
     """The rows `wanted` after the final norm, [at least that many, d]."""
-    padding = _padding(len(tree), 32)
+    padding = padded(len(tree)) - len(tree)
     ids = torch.as_tensor(np.pad(tree.ids, (0, padding)), dtype=torch.int64)
     positions = torch.as_tensor(np.pad(tree.positions, (0, padding)), dtype=torch.int64)
     x = trunk.embed_tokens(ids)
     cos, sin = (part[0].contiguous() for part in trunk.rotary_emb(x[None].float(), positions[None]))
     asking = np.zeros(len(tree), bool)
     asking[wanted] = True
-    kept = torch.as_tensor(np.pad(wanted, (0, _padding(len(wanted), 8)), mode="edge"), dtype=torch.int64)
+    kept = torch.as_tensor(np.pad(wanted, (0, padded(len(wanted), 8) - len(wanted)), mode="edge"), dtype=torch.int64)
     whole = Layout(tree, x.device, block=BLOCK)
     last = Layout(tree, x.device, asking=asking, block=BLOCK)
     arena = Arena() if torch.is_grad_enabled() else None
@@ -89,9 +89,9 @@ def _hidden(
     return out
 
 
-def _padding(rows: int, part: int) -> int:
-    """Rows up to the next multiple of ROUND, or of the largest power of two in a `part` of them."""
-    return -rows % max(ROUND, (1 << rows.bit_length()) // (2 * part))
+def padded(rows: int, part: int = 32) -> int:
+    """`rows` up to the next multiple of ROUND, or of the largest power of two in a `part` of them."""
+    return rows + -rows % max(ROUND, (1 << rows.bit_length()) // (2 * part))
 
 
 def _window(trunk: Any, module: Any) -> int | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 import torch
@@ -29,9 +30,7 @@ from tailor.weights.sketch import Sketch, StandIn
 SECONDS = 0.3  # the longest pass that is measured; a larger Tree's costs follow from smaller ones
 LEAST = 128  # rows below which a pass measures calls, not work
 ALONE = 256  # rows of a first look at the speed
-REPEATS = (
-    4  # of a pass that is timed; the first makes what is kept for its shapes, and the fastest of the others counts
-)
+REPEATS = 4  # of a pass that is timed; the first makes what is kept for its shapes, and the median of the others counts
 BATCH = 32  # rows of a generation step that is measured
 
 Vector = np.ndarray
@@ -80,6 +79,7 @@ class Costs:
     looking: Vector  # bytes of a forward pass without gradients
     state: float  # bytes of optimiser state, a trained weight
     update: float  # seconds of an update of all trained weights
+    making: float  # seconds that a row count costs when it is met for the first time: what is compiled for it
     slot: float  # bytes of keys and values, a slot, in all layers; 0 where they are not kept that way
     token: float  # seconds of one generation step of BATCH rows
     timed: bool
@@ -122,7 +122,7 @@ class Meter:
         self.loaded.model.train()
         with self.stand.only(places):
             clocked = [self._clocked(tree, again) for _ in range(REPEATS if timed else 0)][1:]
-            forward, seconds = (min(times) for times in zip(*clocked)) if clocked else (0.0, 0.0)
+            forward, seconds = (median(times) for times in zip(*clocked)) if clocked else (0.0, 0.0)
             with self.account, arena.bypassed():
                 before = self.account.peak = self.account.live
                 loss = self._loss(tree, again)
@@ -130,6 +130,13 @@ class Meter:
                 loss.backward()  # type: ignore[no-untyped-call]
                 peak = self.account.peak - before
         return Pass(kept, peak, forward, seconds)
+
+    def making(self, places: Sequence[int], tree: Tree) -> float:
+        """Seconds that the first pass of a Tree with as many rows takes longer than the second."""
+        self.loaded.model.train()
+        with self.stand.only(places):
+            (_, first), (_, second) = (self._clocked(tree, 0) for _ in range(2))
+        return max(0.0, first - second)
 
     def _clocked(self, tree: Tree, again: int) -> tuple[float, float]:
         """Seconds of a forward pass, and of it with its backward pass."""
@@ -238,9 +245,11 @@ def measure(meter: Meter, like: Vector, plan: optim.Plan, *, timed: bool) -> Cos
     work = _by_rows(design, [max((p[i].peak - p[i].kept for p in together or [alone]), default=0) for i in (0, 1)])
     every = [place for group in meter.stand.groups for place in group]
     looking = _by_rows(design, [meter.look(every, trees[i]) for i in (0, 1)])
+    new = [forest(rows * eighths // 8, min(length, rows), share, meter.loaded.vocabulary) for eighths in (7, 6, 5)]
+    making = median(meter.making(every, tree) for tree in new) if timed else 0.0
     state, update = meter.update(plan)
     slot, token = _generation(meter, timed)
-    return Costs(rest, tuple(lines), work, looking, state, update * meter.trained, slot, token, timed)
+    return Costs(rest, tuple(lines), work, looking, state, update * meter.trained, making, slot, token, timed)
 
 
 def _generation(meter: Meter, timed: bool) -> tuple[float, float]:

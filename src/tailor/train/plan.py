@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from tailor.config import TOKENS, RunConfig
 from tailor.errors import ResourceError
-from tailor.kernels import why_not_share
+from tailor.kernels import padded, why_not_share
 from tailor.methods.base import open_method
 from tailor.records import Datum
 from tailor.render.pack import plant
@@ -260,7 +260,8 @@ class Planner:
         steps = [step.sum(0) for step in self._planted(budget)[: self.spread]]
         mean = np.mean(steps, axis=0)
         row = float(mean @ forward) / self.steps.batch_size
-        found = {"training": self.steps.steps * (float(mean @ (once + more)) + costs.update)}
+        training = self.steps.steps * (float(mean @ (once + more)) + costs.update)
+        found = {"training": training + costs.making * self._row_counts(budget)}
         looks = math.ceil(self.steps.steps / looks_every(self.config.train, self.steps, len(self.source.train)))
         if self.source.validation:
             datums = sorted((datum for group in self.source.validation for datum in group), key=len)
@@ -272,6 +273,15 @@ class Planner:
             answer = np.mean([datum.trained for group in self.source.train for datum in group])
             found["generation"] = generated * (row + costs.token / BATCH * float(answer))
         return found
+
+    def _row_counts(self, budget: int) -> int:
+        """How many different numbers of rows the Trees of the run have, as they are padded."""
+        met = {padded(int(tree[1])) for step in self._planted(budget)[: self.spread] for tree in step}
+        if self.spread == self.steps.steps:
+            return len(met)
+        between = {padded(rows) for rows in range(min(met), max(met) + 1)}
+        trees = np.mean([len(step) for step in self._planted(budget)[: self.spread]])
+        return min(len(between), round(float(trees) * self.steps.steps))
 
     def _refused(self, least: int, when: str, smallest: Forecast | None = None) -> ResourceError:
         """Why the run cannot be, and what to change."""
