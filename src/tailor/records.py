@@ -384,7 +384,8 @@ class Completer(Protocol):
         ...
 
     def stream(self, request: Request, sampling: Sampling) -> Iterator[str]:
-        """Yields pieces of one completion's text as they are generated."""
+        """Yields pieces of one completion's text as they are generated. Raises ResourceError for a prompt that leaves
+        no room for an answer in the model's context."""
         ...
 
 

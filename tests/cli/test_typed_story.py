@@ -67,3 +67,14 @@ def test_a_person_talks_to_both_models(fitted: Path, typed: Typed, monkeypatch: 
     assert len(answers) == 8, "nothing is read behind /quit"
     assert answers[0] == answers[5].split("\n")[0], "after /new the tuned model answers as at first"
     assert answers[0] in ("red", "green", "blue") and answers[2].split("\n")[0] not in ("red", "green", "blue")
+
+
+def test_a_conversation_that_is_too_long_says_so_and_goes_on(
+    fitted: Path, typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", StringIO("item 3 of lot 3\n" + "many words " * 2000 + "\nitem 3 of lot 3\n"))
+    code, out, said = typed("chat", "rows-1", "--max-tokens", "4")
+    assert code == 0, said
+    first, long, after, _ = out.split("> ")[1:]
+    assert "leave no room for an answer: the model reads" in long and "/new" in long
+    assert first.strip() and after.strip() and "no room" not in after

@@ -25,6 +25,7 @@ from transformers.models.qwen3_moe import Qwen3MoeConfig
 from tailor.completers import local
 from tailor.completers.base import TextStream, gather
 from tailor.completers.local import LocalCompleter, choose
+from tailor.errors import ResourceError
 from tailor.records import Completer, Completion, Request, Sampling, message
 from tailor.testing.completers import CompleterContract
 from tailor.weights.load import Loaded
@@ -244,7 +245,8 @@ def test_a_prompt_that_leaves_no_room_is_refused_and_others_are_cut_at_the_conte
     assert answers[1][0].finish_reason == "length"
     assert [len(one.ids) for one in answers[2]] == [4, 4]
     assert answers[3] == [Completion(text="", finish_reason="refused")] * 2
-    assert list(LocalCompleter(tiny(), renderer(max_length=20)).stream(requests[0], Sampling())) == []
+    with pytest.raises(ResourceError, match="31 tokens leave no room for an answer: the model reads 20"):
+        list(LocalCompleter(tiny(), renderer(max_length=20)).stream(requests[0], Sampling()))
 
 
 def test_without_the_adapter_the_base_answers():

@@ -19,6 +19,7 @@ def command(
     from rich.console import Console
 
     from tailor import worker
+    from tailor.errors import ResourceError
     from tailor.records import Message, Request, Sampling, message
 
     console = Console(highlight=False)
@@ -44,10 +45,15 @@ def command(
             history.append(message("user", said))
             request = Request(messages=tuple(history))
             pieces: list[str] = []
-            for piece in voice.stream(request, Sampling(max_tokens=max_tokens, temperature=temperature)):
-                pieces.append(piece)
-                console.out(_visible(piece), end="", highlight=False)
-            console.print()
+            try:
+                for piece in voice.stream(request, Sampling(max_tokens=max_tokens, temperature=temperature)):
+                    pieces.append(piece)
+                    console.out(_visible(piece), end="", highlight=False)
+            except ResourceError as error:
+                history.pop()
+                console.print(str(error), style="red", markup=False)
+                continue
+            console.print("" if pieces else "[dim](it ends without a word)[/dim]")
             answer: Message = message("assistant", "".join(pieces))
             history.append(answer)
 

@@ -101,9 +101,16 @@ class LocalCompleter:
         self._progress("generating", len(prompts), len(prompts))
 
     def stream(self, request: Request, sampling: Sampling) -> Iterator[str]:
-        """Yields pieces of one completion's text as they are generated; a piece never ends inside a character."""
+        """Yields pieces of one completion's text as they are generated; a piece never ends inside a character. Raises
+        ResourceError for a prompt that leaves no room for an answer in the model's context."""
         check(sampling)
-        rows = self._rows([tuple(self._renderer.prompt_ids(request))], sampling)[:1]
+        prompt = tuple(self._renderer.prompt_ids(request))
+        rows = self._rows([prompt], sampling)[:1]
+        if prompt and not rows:
+            raise ResourceError(
+                f"{len(prompt):,} tokens leave no room for an answer: the model reads {self._renderer.max_length:,}",
+                fix="shorten it, or begin a new conversation (/new in a chat)",
+            )
         if not rows:
             return
         text = TextStream(self._renderer.tokenizer)
