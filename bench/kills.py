@@ -4,10 +4,10 @@
     python bench/kills.py --kills 20 --json
 
 Each life of a run is a process of its own, forked from one that has torch imported already, and is killed by SIGKILL
-from outside. A life notes in shared memory what it is doing, so that the phase it died in is known. Half of the lives
-die after a random time, the others at a random instant of a random checkpoint write, as long as fewer than a quarter
-of all kills fell there. A run is killed up to CHAIN times, then left to end; it must have the same adapter and the same
-metrics.jsonl, byte for byte. The model is tiny and drops activations at random, so that the random state counts too.
+from outside. A life notes in shared memory what it is doing, so that the phase it died in is known. Lives die after a
+random time, or at a random instant of a random checkpoint write: as many as it takes for a quarter of all kills to fall
+there. A run is killed up to CHAIN times, then left to end; it must have the same adapter and the same metrics.jsonl,
+byte for byte. The model is tiny and drops activations at random, so that the random state counts too.
 Exit code 1 where one run differs.
 """
 
@@ -46,7 +46,6 @@ from tailor.weights.load import hushed
 from tailor.weights.locate import EMBEDDED
 from tailor.worker import story
 
-WRITE = 0.03  # seconds: about what a checkpoint of this model takes
 RESULTS = Path(__file__).with_name("results-kills.json")
 COMPARED = ("adapter/adapter_model.safetensors", "metrics.jsonl", "row_losses.jsonl", "data/train.jsonl")
 PHASES = (
@@ -243,6 +242,7 @@ class Matrix:
     board: Board = field(default_factory=Board)
     seconds: float = 0.0  # of an undisturbed life
     checkpoints: int = 0  # that it writes
+    write: float = 0.0  # seconds that each of them takes
     expected: dict[str, str] = field(default_factory=dict)
     kills: Counter[str] = field(default_factory=Counter)
     same: Counter[str] = field(default_factory=Counter)
@@ -263,10 +263,16 @@ class Matrix:
         (self.folder / "rows.csv").write_text("text,category\n" + "\n".join(lines) + "\n")
         for _ in range(2):  # the second one finds the tokens in the cache, as all that follow do
             shutil.rmtree(self.folder / "whole", ignore_errors=True)
-            began = time.perf_counter()
-            Life(lambda: begin_or_resume(settings(self.folder, "whole")), self.board, log).wait()
+            life = Life(lambda: begin_or_resume(settings(self.folder, "whole")), self.board, log)
+            looks, writing, began = 0, 0, time.perf_counter()
+            while not life.ended:
+                looks += 1
+                writing += self.board.writing
+                time.sleep(0.0005)
+            life.wait()
             self.seconds = time.perf_counter() - began
         self.checkpoints = self.board.checkpoints
+        self.write = self.seconds * writing / looks / self.checkpoints
         self.expected = fingerprint(self.folder / "whole")
         while sum(self.kills.values()) < self.wanted:
             self._run(log)
@@ -299,13 +305,16 @@ class Matrix:
     def _kill(self, life: Life, checkpoints: int) -> str | None:
         """Kills a life, which will write up to so many checkpoints, at a random instant; returns the phase it died in,
         None where it did not come to that."""
-        if self.inside * 4 < self.wanted and self.dice.random() < 0.5:
+        lacking = self.wanted / 4 - self.inside
+        if self.dice.random() < 2 * lacking / (
+            self.wanted - sum(self.kills.values())
+        ):  # half of those aimed at one miss
             at = self.dice.randint(1, max(1, checkpoints))
             while not (self.board.checkpoints == at and self.board.writing):
                 if self.board.checkpoints > at or life.ended:
                     return None
                 time.sleep(0.0002)
-            time.sleep(self.dice.uniform(0, WRITE))
+            time.sleep(self.dice.uniform(0, self.write))
         else:
             time.sleep(self.dice.uniform(0, self.seconds))
         return self.board.phase if life.kill() else None
