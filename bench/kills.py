@@ -306,9 +306,8 @@ class Matrix:
         """Kills a life, which will write up to so many checkpoints, at a random instant; returns the phase it died in,
         None where it did not come to that."""
         lacking = self.wanted / 4 - self.inside
-        if self.dice.random() < 2 * lacking / (
-            self.wanted - sum(self.kills.values())
-        ):  # half of those aimed at one miss
+        # half of those that are aimed at one miss it
+        if self.dice.random() < 2 * lacking / (self.wanted - sum(self.kills.values())):
             at = self.dice.randint(1, max(1, checkpoints))
             while not (self.board.checkpoints == at and self.board.writing):
                 if self.board.checkpoints > at or life.ended:
