@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,12 +14,14 @@ import torch
 from tailor import kernels, render
 from tailor.config import AdapterConfig, ModelConfig
 from tailor.errors import Cancelled, ResourceError
-from tailor.kernels import arena
+from tailor.kernels import arena, padded
+from tailor.render.pack import plant
 from tailor.run import Run
-from tailor.train import loop, plan
+from tailor.train import checkpoint, loop, plan
 from tailor.train.measure import Meter, features, forest, measure
 from tailor.train.plan import Planner
 from tailor.train.source import Source
+from tailor.train.watch import looks_every
 from tailor.weights.adapter import attach
 from tailor.weights.load import load
 from tailor.weights.memory import Account, free_memory, out_of_memory
@@ -112,7 +116,34 @@ def test_the_account_counts_what_is_held() -> None:
 
 
 def planner(run: Run, memory: int | None = None) -> Planner:
-    return Planner(run.config, Source.open(run, render.load(Path(run.config.model.name))), memory=memory)
+    return Planner(run.config, Source.open(run, render.load(Path(run.config.model.name))), run.path, memory=memory)
+
+
+def test_every_row_count_of_a_short_run_is_made_once_and_every_checkpoint_is_written(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(optim__batch_size=4, adapter__type="full")
+    one = planner(run)
+    monkeypatch.setattr(plan, "SAMPLE", 0)
+    costs = measure(Meter(one.sketch, reference=False), one._planted(4096)[0][0], one.steps, timed=False)
+    before = one._seconds(costs, 4096, 0)
+    monkeypatch.setattr(plan, "pace", lambda folder: 1e-6)
+    dear = planner(run)
+    after = dear._seconds(dataclasses.replace(costs, making=10.0), 4096, 0)
+    trees = [
+        tree for step in range(one.steps.steps) for tree in plant(one.source.batch(step, 4), 4096, share=one.share)
+    ]
+    rows = {padded(len(tree)) for tree in trees}
+    assert after["training"] - before["training"] == pytest.approx(10 * len(rows))
+    looks = math.ceil(one.steps.steps / looks_every(run.config.train, one.steps, len(one.source.train)))
+    assert after["checkpoints"] == pytest.approx(looks * (4 + costs.state) * one.trained * 1e-6)
+    assert list(run.path.glob(".pace*")) == []
+
+
+def test_the_pace_of_a_disk_is_measured_on_it_and_a_locked_one_costs_nothing(tmp_path: Path) -> None:
+    assert checkpoint.pace(tmp_path) > 0
+    assert list(tmp_path.iterdir()) == []
+    assert checkpoint.pace(tmp_path / "nowhere") == 0
 
 
 def test_what_cannot_fit_is_refused_before_anything_is_measured(

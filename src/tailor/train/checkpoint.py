@@ -10,9 +10,12 @@ A full disk stops the run: its last checkpoint stands, and going on would only s
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import shutil
+import tempfile
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,12 +27,13 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from tailor.disk import need_space, replaced
-from tailor.errors import RunError
+from tailor.errors import ResourceError, RunError
 from tailor.run import Run, to_json
 from tailor.train.average import NAME as AVERAGE
 
 NAME = re.compile(r"step-(\d{8})")
 ROW_LOSSES = "row_losses.jsonl"
+SAMPLE = 64 * 2**20  # bytes that are written to see how fast a disk is
 LOGS = ("metrics.jsonl", "timings.jsonl", ROW_LOSSES)
 Parameters = Mapping[str, torch.nn.Parameter]
 
@@ -81,6 +85,18 @@ def save(run: Run, state: State, parameters: Parameters, optimizer: torch.optim.
         (staged / "manifest.json").write_bytes(to_json(_manifest(staged)))
     _prune(run, keep_last)
     return target
+
+
+def pace(folder: Path) -> float:
+    """Seconds a byte that a checkpoint takes on the disk of `folder`; 0 where nothing can be written there."""
+    tensors = {"sample": torch.rand(SAMPLE // 4)}
+    with contextlib.suppress(OSError, ResourceError), tempfile.TemporaryDirectory(prefix=".pace-", dir=folder) as name:
+        began = time.perf_counter()
+        with replaced(Path(name) / "sample") as staged:
+            save_file(tensors, staged / "sample.safetensors")
+            _manifest(staged)
+        return (time.perf_counter() - began) / SAMPLE
+    return 0.0
 
 
 def _prune(run: Run, keep_last: int) -> None:

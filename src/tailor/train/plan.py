@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,6 +24,7 @@ from tailor.methods.base import open_method
 from tailor.records import Datum
 from tailor.render.pack import plant
 from tailor.train import optim
+from tailor.train.checkpoint import SAMPLE, pace
 from tailor.train.measure import BATCH, Costs, Meter, features, measure
 from tailor.train.source import Source
 from tailor.train.watch import looks_every
@@ -83,10 +86,12 @@ class Wanted:
 
 @dataclass
 class Planner:
-    """Forecasts for the rows of `source` under `config`. `memory` is what there is instead of what is free here."""
+    """Forecasts for the rows of `source` under `config`. `memory` is what there is instead of what is free here;
+    `folder` stands on the disk that checkpoints will be written to."""
 
     config: RunConfig
     source: Source
+    folder: Path
     wanted: Wanted = Wanted()
     memory: int | None = None
 
@@ -263,6 +268,9 @@ class Planner:
         training = self.steps.steps * (float(mean @ (once + more)) + costs.update)
         found = {"training": training + costs.making * self._row_counts(budget)}
         looks = math.ceil(self.steps.steps / looks_every(self.config.train, self.steps, len(self.source.train)))
+        written = (4 + costs.state) * self.trained
+        if written > SAMPLE:  # a look that finds the model better keeps it, and as a rule it does
+            found["checkpoints"] = looks * written * self._pace
         if self.source.validation:
             datums = sorted((datum for group in self.source.validation for datum in group), key=len)
             found["validation"] = looks * float(self._features(datums, budget).sum(0) @ forward)
@@ -273,6 +281,10 @@ class Planner:
             answer = np.mean([datum.trained for group in self.source.train for datum in group])
             found["generation"] = generated * (row + costs.token / BATCH * float(answer))
         return found
+
+    @cached_property
+    def _pace(self) -> float:
+        return pace(self.folder)
 
     def _row_counts(self, budget: int) -> int:
         """How many different numbers of rows the Trees of the run have, as they are padded."""

@@ -39,7 +39,9 @@ def plan(
         run = Run.create(config.model_copy(update={"run": out}))
         renderer = _renderer(run)
         choices = prepare(run, "train", renderer, screen)
-        planner = _planner(run, "train", renderer, choices, screen, memory)
+        target = Path(config.run.out or ".").absolute()
+        existing = next(path for path in (target, *target.parents) if path.is_dir())
+        planner = _planner(run, "train", renderer, choices, screen, existing, memory)
         screen.say("measuring what a step costs")
         return planner.forecast(timed=True, price=price)
 
@@ -54,7 +56,7 @@ def settle(run: Run, verb: Verb, renderer: render.Renderer, choices: Choices, sc
     if given or run.has(PLAN) or run.has("train.json") or run.has("checkpoints"):
         return
     run.state("planning")
-    forecast = _planner(run, verb, renderer, choices, screen, None).forecast(timed=False)
+    forecast = _planner(run, verb, renderer, choices, screen, run.path).forecast(timed=False)
     if (forecast.token_budget, forecast.checkpoint_layers) != (run.config.train.budget, 0):
         held = f"{forecast.peak / 1e9:.1f} of {forecast.limit / 1e9:.1f} GB"
         screen.say(f"plan: {held}, {forecast.settings}")
@@ -67,7 +69,13 @@ def settle(run: Run, verb: Verb, renderer: render.Renderer, choices: Choices, sc
 
 
 def _planner(
-    run: Run, verb: Verb, renderer: render.Renderer, choices: Choices, screen: Screen, memory: int | None
+    run: Run,
+    verb: Verb,
+    renderer: render.Renderer,
+    choices: Choices,
+    screen: Screen,
+    folder: Path,
+    memory: int | None = None,
 ) -> Planner:
     """What is generated: answers at each look where the run is judged by them, and those of every arm in the end."""
     source = Source.open(run, renderer, screen.progress)
@@ -76,7 +84,7 @@ def _planner(
     read = not choices.metric or scale(choices.metric).asks == "read"
     arms = len(run.config.eval.arms) if verb == "fit" and not read else 0
     after = arms * len(list(run.lines("data/test.jsonl", Example)))
-    return Planner(run.config, source, Wanted(look, after, choices.max_tokens), memory)
+    return Planner(run.config, source, folder, Wanted(look, after, choices.max_tokens), memory)
 
 
 def _renderer(run: Run) -> render.Renderer:
