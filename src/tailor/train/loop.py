@@ -94,7 +94,8 @@ def train(
             if stop and not watch.done:
                 raise _stopped(run, state.step, plan.steps)
 
-    checkpoint.load_best(run, state, parameters)
+    if plan.average or state.best_step != state.step:
+        checkpoint.load_best(run, state, parameters)
     save(loaded, run.path / ("model" if adapter == "full" else "adapter"), renderer.template.source)
     return watch.finish(adapter)
 
