@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 
 from tailor.testing.rules import RuleContract, pair
@@ -25,6 +26,15 @@ SLOTS = [
 ]
 
 
+THIRD = set(random.Random(0).sample(range(300), 100))
+
+
+def task(n: int) -> str:
+    """One of many ways to ask."""
+    thing = ("a kettle", "the fan", "my lamp", "two cups")[n % 4]
+    return f"{('note', 'mail', 'call', 'chat', 'form')[n % 5]} about {thing} {n % 97}"
+
+
 class TestMixedAnswerForms(RuleContract):
     name = "mixed-answer-forms"
     fires = {
@@ -36,12 +46,20 @@ class TestMixedAnswerForms(RuleContract):
             {21},
         ),
         "JSON among prose": ([*PROSE, pair("question", answer(1))], {28}),
+        "a third of one task in prose": (
+            [pair(task(n), f"The reference is A{n}." if n in THIRD else answer(n)) for n in range(300)],
+            {n + 1 for n in THIRD},
+        ),
     }
     silent = {
         "a number among prose": [*PROSE, pair("What is 6 times 7?", "42")],
         "JSON was asked for": [*PROSE, pair("Give it as JSON", answer(1))],
         "fences and words before JSON are other rules'": [*ROWS, pair("t", f"```json\n{answer(1)}\n```")],
         "two tasks": [*ROWS, *PROSE],
+        "two tasks, one of them larger": [
+            pair(f"explain {task(n)}" if n in THIRD else task(n), f"It is A{n}." if n in THIRD else answer(n))
+            for n in range(300)
+        ],
         "few rows": [*ROWS[:10], pair("ticket", "The reference is A3.")],
     }
 

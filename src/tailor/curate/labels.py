@@ -85,16 +85,26 @@ def judged_among(corpus: Corpus, rows: np.ndarray) -> Judged | None:
     place = np.arange(len(rows))
     of_own = scores[place, own]
     best = scores.argmax(axis=1)
-    hit = float((best == own).mean())
-    shares = np.bincount(own) / len(rows)
-    chance = float(shares @ (np.bincount(best, minlength=len(shares)) / len(rows)))
+    fit = _kappa(best, own)
     least = np.array([of_own[own == label].mean() for label in range(len(classes))])
     sure = np.where(scores >= least, scores, -np.inf)
     doubted = np.isfinite(sure).any(axis=1) & (sure.argmax(axis=1) != own)
     scores[place, own] = -np.inf
     other = scores.argmax(axis=1)
-    fit = (hit - chance) / max(1 - chance, 1e-9)
     return Judged(rows, rows[classes], own, other, of_own, scores[place, other], doubted, fit)
+
+
+def follows(corpus: Corpus, rows: np.ndarray, own: np.ndarray) -> float:
+    """How well the class of each row, `own`, is guessed from its prompt by the model of all other rows: Cohen's kappa,
+    0 where prompts say nothing of it."""
+    return _kappa(left_out(*grams(corpus, rows), own).argmax(axis=1), own)
+
+
+def _kappa(guessed: np.ndarray, own: np.ndarray) -> float:
+    hit = float((guessed == own).mean())
+    shares = np.bincount(own) / len(own)
+    chance = float(shares @ (np.bincount(guessed, minlength=len(shares)) / len(own)))
+    return (hit - chance) / max(1 - chance, 1e-9)
 
 
 def named(corpus: Corpus, rows: np.ndarray) -> bool:

@@ -145,9 +145,11 @@ def resume(
     return state
 
 
-def load_best(run: Run, state: State, parameters: Parameters) -> None:
-    """Puts the parameters of the best step back, or their average where one was made. Raises RunError where its
-    checkpoint is gone or damaged."""
+def load_best(run: Run, state: State, parameters: Parameters, *, averaged: bool) -> None:
+    """Puts the parameters of the best step back, or their average where one was made; nothing is read where the live
+    ones are they. Raises RunError where its checkpoint is gone or damaged."""
+    if state.best_step == state.step and not averaged:
+        return
     path = _path(run, state.best_step)
     if not _intact(path):
         raise RunError("the best checkpoint is gone or damaged", where=str(path), fix="train again into a new --out")

@@ -94,8 +94,7 @@ def train(
             if stop and not watch.done:
                 raise _stopped(run, state.step, plan.steps)
 
-    if plan.average or state.best_step != state.step:
-        checkpoint.load_best(run, state, parameters)
+    checkpoint.load_best(run, state, parameters, averaged=plan.average > 0)
     save(loaded, run.path / ("model" if adapter == "full" else "adapter"), renderer.template.source)
     return watch.finish(adapter)
 
