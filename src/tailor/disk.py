@@ -103,6 +103,11 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def standing(path: Path) -> Path:
+    """`path`, or the nearest of its parents that exists."""
+    return next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
+
+
 def need_space(path: Path, size: int) -> None:
     """Raises ResourceError unless `size` bytes and half as many again are free where `path` stands."""
     free, needed = shutil.disk_usage(path).free, 1.5 * size
@@ -144,7 +149,7 @@ def _system_error(error: Exception) -> int | None:
 
 def _make_room(path: Path) -> str:
     """What to free and, where `path` lies in a run, how to go on with it afterwards."""
-    free = next((shutil.disk_usage(place).free for place in (path, *path.absolute().parents) if place.exists()), 0)
+    free = shutil.disk_usage(standing(path)).free
     runs = [place for place in (path, *path.parents) if (place / "recipe.toml").exists()]
     if not runs:
         return f"free space ({_megabytes(free)} are left) or choose another --out"

@@ -299,7 +299,7 @@ def test_seconds_add_up_to_the_time_taken():
     answers = gather(completer, mixed(), Sampling(max_tokens=30))
     taken = time.perf_counter() - started
     total = sum(completion.seconds for [completion] in answers)
-    assert 0 < total <= taken
+    assert 0.2 * taken < total <= taken
 
 
 # ------------------------------------------------------------------------------------------------ choosing tokens

@@ -20,12 +20,12 @@ FEWEST = 20  # rows: fewer show no habit
 CLOSE = 0.5
 
 
-def usual(seen: Sequence[T]) -> T | None:
-    """What at least USUAL of them are; None where there is no such thing, or nothing else beside it."""
+def usual(seen: Sequence[T], share: float = USUAL) -> T | None:
+    """What at least `share` of them are; None where there is no such thing, or nothing else beside it."""
     if len(seen) < FEWEST:
         return None
     value, count = Counter(seen).most_common(1)[0]
-    return value if USUAL * len(seen) <= count < len(seen) else None
+    return value if share * len(seen) <= count < len(seen) else None
 
 
 def answered(row: Row) -> bool:

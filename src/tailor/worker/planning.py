@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tailor import plugins, render
 from tailor.config import RunConfig
+from tailor.disk import standing
 from tailor.evaluate.scale import scale
 from tailor.records import Example
 from tailor.run import Run
@@ -39,9 +40,7 @@ def plan(
         run = Run.create(config.model_copy(update={"run": out}))
         renderer = _renderer(run)
         choices = prepare(run, "train", renderer, screen)
-        target = Path(config.run.out or ".").absolute()
-        existing = next(path for path in (target, *target.parents) if path.is_dir())
-        planner = _planner(run, "train", renderer, choices, screen, existing, memory)
+        planner = _planner(run, "train", renderer, choices, screen, standing(Path(config.run.out or ".")), memory)
         screen.say("measuring what a step costs")
         return planner.forecast(timed=True, price=price)
 

@@ -11,7 +11,6 @@ the question asked for. Fences around JSON are C207, words before it C208.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -53,13 +52,12 @@ def collect(row: Row) -> str | None:
 
 def _of_one_task(corpus: Corpus, rows: Sequence[int] | np.ndarray, forms: Sequence[str]) -> str | None:
     """The form of at least MOST of the answers, if the questions do not tell which have it."""
-    if len(forms) < FEWEST:
+    form = usual(forms, MOST)
+    if form is None or len(forms) < FEWEST:
         return None
-    form, count = Counter(forms).most_common(1)[0]
     some = np.linspace(0, len(forms) - 1, min(SAMPLE, len(forms))).astype(np.intp)
-    own = np.array([other == form for other in forms], np.intp)
-    told = not MOST * len(forms) <= count < len(forms) or follows(corpus, np.array(rows)[some], own[some]) > TOLD
-    return None if told else form
+    own = np.array([forms[place] == form for place in some], np.intp)
+    return None if follows(corpus, np.array(rows)[some], own) > TOLD else form
 
 
 def _wrapped(text: str) -> bool:
