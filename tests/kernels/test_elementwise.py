@@ -89,9 +89,10 @@ def unswish(x: Tensor, dy: Tensor) -> Any:
     return passes.swiglu_backward_(x, dy), dy
 
 
-def chances(dtype: torch.dtype) -> Any:
-    logits = randn(5, 100, dtype=dtype) * 5
-    return passes.probabilities_(logits), logits
+def exponentials(dtype: torch.dtype) -> Any:
+    logits, tops, sums = randn(5, 100, dtype=dtype) * 5, torch.full((5,), -torch.inf), torch.zeros(5)
+    tops[1], sums[1], tops[2], sums[2] = 30.0, 2.0, -8.0, 3.0  # larger and smaller ones came before
+    return passes.exponentials_(logits, tops, sums), logits, tops, sums
 
 
 CASES: dict[str, Callable[[torch.dtype], Any]] = {
@@ -119,7 +120,7 @@ CASES: dict[str, Callable[[torch.dtype], Any]] = {
     "softmax with both": lambda t: softmaxes(t, 50.0, randn(6) * 3),
     "gradient by sinks": sunk,
     "moves": moves,
-    "probabilities": chances,
+    "exponentials": exponentials,
 }
 
 
@@ -192,4 +193,5 @@ def test_compiled_passes_hand_nan_on(dtype: torch.dtype) -> None:
     assert passes.swiglu(gates).isnan().all()
     passes.norm(gates, torch.ones(64), 1e-6, out := torch.zeros_like(gates))
     assert out.isnan().all()
-    assert passes.probabilities_(gates.clone()).isnan().all()
+    passes.exponentials_(gates.clone(), torch.full((1,), -torch.inf), sums := torch.zeros(1))
+    assert sums.isnan().all()

@@ -60,17 +60,29 @@ def test_the_plain_dense_families_take_it_and_the_others_say_why_not(name: str) 
 
 
 @pytest.mark.usefixtures("passes")
-@pytest.mark.parametrize("chunk", [1, 10**9])
+@pytest.mark.parametrize("rows_a_block, chunk", [(2, 1), (10**9, 10**9)])
 @pytest.mark.parametrize("tuned", ["full", "lora"])
 @pytest.mark.parametrize("name", DENSE)
-def test_values_and_gradients_in_fp32(name: str, tuned: str, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fused_head, "CHUNK_BYTES", chunk)  # a row at a time, and all at once
+def test_values_and_gradients_in_fp32(
+    name: str, tuned: str, rows_a_block: int, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fused_head, "ROWS", rows_a_block)  # two rows and half the vocabulary at a time, and all at once
+    monkeypatch.setattr(fused_head, "CHUNK_BYTES", chunk)
+    monkeypatch.setattr(fused_head, "KEPT_BYTES", chunk)
     model = adapted(build(name)) if tuned == "lora" else build(name)
     assert not why_not_fast(model)
     theirs, wanted = values_and_gradients(model, reference=True)
     ours, got = values_and_gradients(model, reference=False)
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
     assert max(distances(got, wanted).values()) < 2e-5
+
+
+def test_an_adapted_head_takes_the_general_path() -> None:
+    with hushed():
+        model = get_peft_model(build("llama"), LoraConfig(r=3, target_modules=["q_proj", "lm_head"]))
+    assert "head" in why_not_fast(model)
+    _, grads = values_and_gradients(model, reference=False)
+    assert grads["base_model.model.lm_head.lora_B.default.weight"].any()
 
 
 @pytest.mark.usefixtures("passes")

@@ -253,13 +253,19 @@ def scatter_(x: Tensor, rows: Tensor, used: Tensor, out: Tensor) -> None:
     out.index_add_(0, rows[real], x.transpose(1, 2)[real].float())
 
 
-def probabilities_(logits: Tensor) -> Tensor:
-    """Logits [n, v] become probabilities in place; returns the log of their sums, fp32 [n]."""
+def exponentials_(logits: Tensor, tops: Tensor, sums: Tensor) -> Tensor:
+    """Logits [n, v] become exp(logit - top) in place, for the largest of their row so far; returns exp(old top - top).
+
+    The fp32 [n] `tops` and `sums` of what came before (-inf and 0 at first) become those of all, in place.
+    """
     if _compiled(logits):
-        lse = torch.empty(len(logits))
-        native.call(f"probabilities_{NAMES[logits.dtype]}", logits, lse, len(logits), logits.shape[1])
-        return lse
+        shrunk = torch.empty(len(logits))
+        native.call(f"exponentials_{NAMES[logits.dtype]}", logits, tops, sums, shrunk, len(logits), logits.shape[1])
+        return shrunk
     wide = logits.float()
-    lse = wide.logsumexp(-1)
-    logits.copy_((wide - lse[:, None]).exp())
-    return lse
+    top = torch.maximum(tops, wide.amax(-1))
+    shrunk, exponentials = (tops - top).exp(), (wide - top[:, None]).exp()
+    sums.mul_(shrunk).add_(exponentials.sum(-1))
+    tops.copy_(top)
+    logits.copy_(exponentials)
+    return shrunk

@@ -34,7 +34,8 @@ def why_not_fast(model: nn.Module) -> str:
     strange = [type(module).__name__ for module in layers if read_layer(module, weight.dtype) is None]
     if strange or why_alone(trunk, 1):
         return why_alone(trunk, 1) or f"{strange[0]} is not one of the plain dense layers, or was changed"
-    return "" if plain_head(model) and read(find_head(model)[0]) is not None else "the head is no plain linear layer"
+    head = read(find_head(model)[0])
+    return "" if plain_head(model) and head is not None and head.low is None else "the head is no plain linear layer"
 
 
 def logprobs(model: nn.Module, tree: Tree, *, again: int = 0) -> Tensor | None:
@@ -45,7 +46,7 @@ def logprobs(model: nn.Module, tree: Tree, *, again: int = 0) -> Tensor | None:
     """
     trunk, (module, _) = find_trunk(model), find_head(model)
     head = read(module)
-    plain = head is not None and plain_head(model) and not why_alone(trunk, 1)
+    plain = head is not None and head.low is None and plain_head(model) and not why_alone(trunk, 1)
     if head is None or not plain or head.weight.device.type != "cpu" or not len(tree.targets):
         return None
     dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else head.weight.dtype

@@ -1,13 +1,16 @@
 """log p(token | row) with its gradient taken while the logits are at hand, so that they are made once and never kept.
 
 The gradient of log p(s) by a hidden row is W[s] - sum_j p_j W[j], whatever the loss does with log p: the sum is made in
-the forward pass, a chunk of rows at a time, and the backward pass only weighs it. The tokens that are targets are left
-out of the sum and put in by fp32 factors, because W[s] - p W[s] of a token that is all but certain would drown in
-rounding. A head that is trained makes its logits again in the backward pass, unless one chunk holds them all.
+the forward pass, and the backward pass only weighs it. Logits come for a part of the vocabulary at a time, of as many
+rows as make a product fast; sums are rescaled whenever a larger logit turns up (Milakov & Gimelshein 2018). The tokens
+that are targets are left out of the sum and put in by fp32 factors, because W[s] - p W[s] of a token that is all but
+certain would drown in rounding. A head that is trained makes its logits again in the backward pass, unless all of them
+are few.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +18,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tailor.kernels.elementwise import probabilities_
-from tailor.kernels.linear import Bundle, Dense
+from tailor.kernels.elementwise import exponentials_
+from tailor.kernels.linear import TILE, Bundle, Dense
 from tailor.kernels.scratch import frame, scratch
 from tailor.records import Targets
 
-CHUNK_BYTES = 96 * 2**20  # of logits: 320 rows of a vocabulary of 150,000, enough for GEMMs at full speed
+ROWS = 1024  # of a block: so many that the weight, read once for each, is not what a product waits for
+CHUNK_BYTES = 16 * 2**20  # of logits: 8,000 tokens, whose logits are still in the caches when they are read again
+KEPT_BYTES = 96 * 2**20  # of the logits of a trained head, if all of them are to stay for the backward pass
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -38,8 +43,18 @@ class Pairs:
         return cls(*(torch.as_tensor(part) for part in (keys // vocabulary, keys % vocabulary, of.astype(np.int64))))
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Chunk:
+    """The logits of some rows for some tokens, and the pairs among them."""
+
+    rows: slice
+    tokens: slice
+    pairs: Tensor  # int64, which ones
+    at: tuple[Tensor, Tensor]  # where in the chunk
+
+
 def head_logprobs(hidden: Tensor, head: Dense, pairs: Pairs) -> Tensor:
-    """fp32 log-probs [n] of the targets after `hidden` [m, d], through a linear head."""
+    """fp32 log-probs [n] of the targets after `hidden` [m, d], through a linear head without an adapter."""
     trained = [parameter for parameter in (head.weight, head.bias) if parameter is not None and parameter.requires_grad]
     of_pairs: Tensor = Head.apply(hidden, head, pairs, *trained)  # type: ignore[no-untyped-call]
     return of_pairs.index_select(0, pairs.of)
@@ -51,72 +66,88 @@ class Head(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, head: Dense, pairs: Pairs, *trained: Tensor) -> Tensor:
         """hidden [m, d] -> [p]."""
-        bundle = Bundle((head,), hidden.dtype)
-        weight = bundle.weight()
-        logprobs = torch.empty(len(pairs.rows))
-        ahead = ctx.needs_input_grad[0] and not trained
-        mean = torch.empty_like(hidden) if ahead else None
-        chunks = _chunks(len(hidden), len(weight), hidden.element_size(), pairs)
-        others = None
-        keep = bool(trained) and len(chunks) == 1
-        for rows, mine in chunks:
-            with frame():
-                others, logprobs[mine] = _others(bundle, hidden[rows], pairs, rows, mine, keep=keep)
-                if mean is not None:
-                    torch.mm(others, weight, out=mean[rows])
-        ctx.head, ctx.pairs, ctx.chunks = head, pairs, chunks
-        ctx.save_for_backward(hidden, logprobs, mean, others if keep else None)
+        weight = Bundle((head,), hidden.dtype).weight()
+        own, tops, sums = torch.empty(len(pairs.rows)), torch.full((len(hidden),), -torch.inf), torch.zeros(len(hidden))
+        mean = torch.empty_like(hidden) if ctx.needs_input_grad[0] and not trained else None
+        size = len(hidden) * len(weight) * hidden.element_size()
+        keep = bool(trained) and len(hidden) <= ROWS and size <= KEPT_BYTES
+        blocks = _blocks(len(hidden), len(weight), 1 if keep else -(-size // CHUNK_BYTES), pairs)
+        logits = torch.empty(0)
+        for block in blocks:
+            weighed = torch.zeros(hidden[block[0].rows].shape if mean is not None else 0)
+            for chunk in block:
+                with frame():
+                    logits = _logits(hidden, weight, head.bias, chunk, keep=keep)
+                    own[chunk.pairs] = logits[chunk.at].float()
+                    shrunk = exponentials_(logits, tops[chunk.rows], sums[chunk.rows])
+                    if mean is not None:
+                        logits[chunk.at] = 0
+                        weighed.mul_(shrunk[:, None]).add_(logits @ weight[chunk.tokens])
+            if mean is not None:
+                mean[block[0].rows] = weighed / sums[block[0].rows, None]
+        lse = tops + sums.log()
+        logprobs = own - lse[pairs.rows]
+        ctx.head, ctx.pairs, ctx.blocks = head, pairs, blocks
+        ctx.save_for_backward(hidden, logprobs, mean, lse, *((logits, (tops - lse).exp()) if keep else ()))
         return logprobs
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients by the hidden rows and, where they are trained, the head's weight and bias."""
-        hidden, logprobs, mean, kept = ctx.saved_tensors
-        pairs: Pairs = ctx.pairs
-        bundle = Bundle((ctx.head,), hidden.dtype)
-        weight = bundle.weight()
+        hidden, logprobs, mean, lse, *kept = ctx.saved_tensors
+        head, pairs, dtype = ctx.head, ctx.pairs, hidden.dtype
+        weight = Bundle((head,), dtype).weight()
         whole = torch.zeros(len(hidden)).index_add_(0, pairs.rows, grad)  # what every other token's log p receives
-        own = (grad - whole[pairs.rows] * logprobs.exp()).to(hidden.dtype)  # what a pair's own logit receives
+        own = (grad - whole[pairs.rows] * logprobs.exp()).to(dtype)  # what a pair's own logit receives
         if mean is not None:
-            dhidden = mean * -whole[:, None].to(hidden.dtype)
+            dhidden = mean * -whole[:, None].to(dtype)
             dhidden.index_add_(0, pairs.rows, own[:, None] * weight[pairs.tokens])
             return dhidden, None, None
-        dhidden, dweight = torch.empty_like(hidden), None
-        dbias = torch.zeros(len(weight))
-        for rows, mine in ctx.chunks:
+        dhidden, dweight, dbias = torch.zeros(hidden.shape), torch.zeros(weight.shape), torch.zeros(len(weight))
+        for chunk in itertools.chain.from_iterable(ctx.blocks):
             with frame():
-                others = kept if kept is not None else _others(bundle, hidden[rows], pairs, rows, mine)[0]
-                dlogits = others * -whole[rows, None].to(hidden.dtype)
-            dlogits[pairs.rows[mine] - rows.start, pairs.tokens[mine]] = own[mine]
-            torch.mm(dlogits, weight, out=dhidden[rows])
-            part = (dlogits.T @ hidden[rows]).float()
-            dweight = part if dweight is None else dweight.add_(part)
-            if ctx.head.bias is not None:
-                dbias += dlogits.sum(0, dtype=torch.float32)
-        grads = zip((ctx.head.weight, ctx.head.bias), (dweight, dbias))
-        return dhidden, None, None, *(g for p, g in grads if p is not None and p.requires_grad)
+                if kept:
+                    share = kept[1] * -whole
+                    dlogits = torch.mul(kept[0], share[:, None].to(dtype), out=scratch(*kept[0].shape, like=hidden))
+                else:
+                    dlogits = _logits(hidden, weight, head.bias, chunk)
+                    exponentials_(dlogits, lse[chunk.rows].clone(), torch.zeros(len(dlogits)))
+                    dlogits *= -whole[chunk.rows, None].to(dtype)
+                dlogits[chunk.at] = own[chunk.pairs]
+                dhidden[chunk.rows] += dlogits @ weight[chunk.tokens]
+                dweight[chunk.tokens] += dlogits.T @ hidden[chunk.rows]
+                if head.bias is not None:
+                    dbias[chunk.tokens] += dlogits.sum(0, dtype=torch.float32)
+        grads = zip((head.weight, head.bias), (dweight, dbias))
+        return dhidden.to(dtype), None, None, *(g for p, g in grads if p is not None and p.requires_grad)
 
 
-def _others(
-    bundle: Bundle, hidden: Tensor, pairs: Pairs, rows: slice, mine: slice, *, keep: bool = False
-) -> tuple[Tensor, Tensor]:
-    """(probabilities of one chunk [rows, v], zero where a pair is, in scratch memory unless to `keep`; log-probs of its
-    pairs)."""
-    at, tokens = pairs.rows[mine] - rows.start, pairs.tokens[mine]
-    out = None if keep else scratch(len(hidden), len(bundle.members[0].weight), like=hidden)
-    logits, _ = bundle.forward(hidden, out)
-    picked = logits[at, tokens].float()
-    lse = probabilities_(logits)
-    logits[at, tokens] = 0
-    return logits, picked - lse[at]
+def _logits(hidden: Tensor, weight: Tensor, bias: Tensor | None, chunk: Chunk, *, keep: bool = False) -> Tensor:
+    """Those of one chunk, in scratch memory unless they are to `keep`."""
+    rows, some = hidden[chunk.rows], weight[chunk.tokens]
+    out = scratch(len(rows), len(some), like=hidden) if not keep else hidden.new_empty(len(rows), len(some))
+    if bias is None:
+        return torch.mm(rows, some.T, out=out)
+    return torch.addmm(bias[chunk.tokens].detach().to(hidden.dtype), rows, some.T, out=out)
 
 
-def _chunks(rows: int, vocabulary: int, size: int, pairs: Pairs) -> list[tuple[slice, slice]]:
-    """(rows, pairs) of each chunk of logits."""
-    step = max(1, CHUNK_BYTES // (size * vocabulary))
-    starts = range(0, rows, step)
-    ends = torch.searchsorted(pairs.rows, torch.tensor([min(start + step, rows) for start in starts])).tolist()
-    return [
-        (slice(start, min(start + step, rows)), slice(before, end))
-        for start, before, end in zip(starts, [0, *ends], ends)
-    ]
+def _blocks(rows: int, vocabulary: int, count: int, pairs: Pairs) -> list[list[Chunk]]:
+    """The chunks, about `count`, of each block of rows."""
+    blocks = []
+    several = -(-rows // ROWS)
+    for part in _parts(rows, several):
+        first, last = torch.searchsorted(pairs.rows, torch.tensor([part.start, part.stop])).tolist()
+        tokens = pairs.tokens[first:last]
+        block = []
+        for some in _parts(vocabulary, -(-count // several), TILE):
+            mine = first + ((tokens >= some.start) & (tokens < some.stop)).nonzero()[:, 0]
+            at = pairs.rows[mine] - part.start, pairs.tokens[mine] - some.start
+            block.append(Chunk(part, some, mine, at))
+        blocks.append(block)
+    return blocks
+
+
+def _parts(length: int, count: int, unit: int = 1) -> list[slice]:
+    """`length` in `count` parts of about one size, or fewer, which are whole units but for the last."""
+    step = -(-length // (count * unit)) * unit
+    return [slice(start, min(start + step, length)) for start in range(0, length, step)]

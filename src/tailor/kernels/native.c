@@ -341,17 +341,23 @@ void ONE(scatter)(const Y *x, const i64 *rows, const i64 *used, float *y, i64 b,
                 }
 }
 
-/* Logits x [n, v] become probabilities in place; lse [n]. */
-void ONE(probabilities)(Y *x, float *lse, i64 n, i64 v, int threads) {
+/* Logits x [n, v] become exp(x - top) in place, top [n] being the largest of their row so far; sum [n] is rescaled to it
+   and added to, and shrunk [n] is what it was rescaled by. */
+void ONE(exponentials)(Y *x, float *top, float *sum, float *shrunk, i64 n, i64 v, int threads) {
     PARALLEL
     for (i64 i = 0; i < n; i++) {
         Y *a = x + i * v;
-        vec most = all(-INFINITY), sum = {0};
+        vec most = all(top[i]), more = {0};
         EACH(j, v) most = larger(inside(LOAD(Y)(a + j, v - j), j, 0, v, -INFINITY), most);
-        float top = largest(most);
-        EACH(j, v) sum += inside(expo(LOAD(Y)(a + j, v - j) - top), j, 0, v, 0);
-        float known = lse[i] = top + logf(total(sum));
-        EACH(j, v) STORE(Y)(a + j, v - j, expo(LOAD(Y)(a + j, v - j) - known));
+        float now = largest(most);
+        EACH(j, v) {
+            vec e = inside(expo(LOAD(Y)(a + j, v - j) - now), j, 0, v, 0);
+            more += e;
+            STORE(Y)(a + j, v - j, e);
+        }
+        shrunk[i] = expf(top[i] - now);
+        sum[i] = sum[i] * shrunk[i] + total(more);
+        top[i] = now;
     }
 }
 
