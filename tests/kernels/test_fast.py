@@ -187,6 +187,6 @@ def test_an_adapter_of_one_weight_of_a_stack_leaves_its_neighbours_alone() -> No
     for members in ((first, second), (first,), (first, second)):
         bundle = linear.Bundle(members, torch.float32)
         linear.begin()
-        bundle.forward(x)
-        bundle.by_input(torch.randn(5, 32 * len(members) + 4)[:, : 32 * len(members)], torch.empty(5, 32))
+        _, inner = bundle.forward(x)
+        bundle.by_input(torch.randn(5, 32 * len(members) + 4)[:, : 32 * len(members)], inner, torch.empty(5, 32))
         assert torch.equal(weights[1], before)

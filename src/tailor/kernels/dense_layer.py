@@ -169,9 +169,9 @@ class DenseLayer(torch.autograd.Function):
             down_proj, gate_up_proj = layer.bundle(layer.down), layer.bundle(layer.gate, layer.up)
             act = scratch(len(wide), wide.shape[1] // 2, like=wide)  # first the gradient by it
             dy = passes.apart(len(dout), dout.shape[1], down_proj.room, like=wide).copy_(dout)
-            _, dinner = down_proj.by_input(dy, act)
+            _, dlow = down_proj.by_input(dy, inner_down, act)
             dwide = passes.swiglu_backward_(wide, act, gate_up_proj.room)
-            down = down_proj.by_parameters(dy, act, inner_down, dinner)
+            down = down_proj.by_parameters(dy, act, dlow)
             normed, _ = _normed(layer, layer.between, middle)
             dnormed = scratch(*normed.shape, like=normed)
             _, gate_up = gate_up_proj.backward(dwide, normed, inner_wide, dnormed)

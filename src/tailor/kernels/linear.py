@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.weak import WeakIdKeyDictionary
 
+from tailor.kernels import low_rank
 from tailor.kernels.pages import forget
 
 TILE = 32
@@ -134,29 +135,34 @@ class Bundle:
         self, dy: Tensor, x: Tensor, inner: Tensor | None, out: Tensor | None
     ) -> tuple[Tensor | None, list[Tensor]]:
         """(gradient by x in `out`, or None without; those of `trained()`, fp32). `inner` is what `forward` returned."""
-        dx, dinner = self.by_input(dy, out)
-        return dx, self.by_parameters(dy, x, inner, dinner)
+        dx, dlow = self.by_input(dy, inner, out)
+        return dx, self.by_parameters(dy, x, dlow)
 
-    def by_input(self, dy: Tensor, out: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
-        """(gradient by x in `out`, or None without; that by x A', where there are adapters). dy [t, n] as x above."""
-        dinner = dy @ self._up() if self.lows else None
+    def by_input(
+        self, dy: Tensor, inner: Tensor | None, out: Tensor | None
+    ) -> tuple[Tensor | None, tuple[Tensor, Tensor] | None]:
+        """(gradient by x in `out`, or None without; those by x A' and B', where there are adapters). dy [t, n] is as x
+        above."""
+        dlow = None
+        if inner is not None:
+            columns = [len(member.weight) for member in self.members]
+            ranks = [len(member.low.a) if member.low is not None else 0 for member in self.members]
+            dlow = low_rank.gradients(dy, self._up(), inner, columns, ranks)
         if out is None:
-            return None, dinner
+            return None, dlow
         (t, n), room, weight = dy.shape, self.room, self.weight()
-        if dinner is not None and room and dy.stride(0) == n + room:
+        if dlow is not None and room and dy.stride(0) == n + room:
             dy = dy.as_strided((t, n + room), dy.stride())
-            dy[:, n:] = dinner
+            dy[:, n:] = dlow[0]
             self._down()  # stands in the rows behind the stack's own
             whole = weight.as_strided((n + room, weight.shape[1]), weight.stride())
-            return torch.mm(dy, whole, out=out), dinner
+            return torch.mm(dy, whole, out=out), dlow
         dx = torch.mm(dy, weight, out=out)
-        return (dx if dinner is None else dx.addmm_(dinner, self._down())), dinner
+        return (dx if dlow is None else dx.addmm_(dlow[0], self._down())), dlow
 
-    def by_parameters(self, dy: Tensor, x: Tensor, inner: Tensor | None, dinner: Tensor | None) -> list[Tensor]:
-        """Gradients of `trained()`, fp32, from what `forward` and `by_input` returned."""
-        da = db = None
-        if inner is not None and dinner is not None:
-            da, db = dinner.T.contiguous() @ x, inner.T.contiguous() @ dy  # twice as fast as from transposed views
+    def by_parameters(self, dy: Tensor, x: Tensor, dlow: tuple[Tensor, Tensor] | None) -> list[Tensor]:
+        """Gradients of `trained()`, fp32, from what `by_input` returned."""
+        da, db = (dlow[0].T.contiguous() @ x, dlow[1]) if dlow is not None else (None, None)
         dw = dy.T @ x if any(member.weight.requires_grad for member in self.members) else None
         grads: list[Tensor] = []
         row = rank = 0

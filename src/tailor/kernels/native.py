@@ -19,8 +19,8 @@ from pathlib import Path
 
 import torch
 
-SOURCES = [Path(__file__).with_name(name) for name in ("native.c", "tile_attention.c")]
-INCLUDED = Path(__file__).with_name("vectors.h")
+SOURCES = [Path(__file__).with_name(name) for name in ("native.c", "tile_attention.c", "low_rank.c")]
+INCLUDED = [Path(__file__).with_name(name) for name in ("vectors.h", "tiles.h")]
 FLAGS = ["-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-std=gnu11", "-w"]
 if platform.machine() == "x86_64":
     FLAGS.append("-mprefer-vector-width=512")  # by itself GCC halves the vectors of processors that have long ones
@@ -54,7 +54,7 @@ def _fingerprint(compiler: str) -> str:
     with open("/proc/cpuinfo", encoding="utf-8") as lines:  # a home folder may be shared by different machines
         processor += "".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}))
     version = subprocess.run([compiler, "--version"], capture_output=True, check=True, timeout=SECONDS).stdout
-    sources = [path.read_bytes() for path in (*SOURCES, INCLUDED)]
+    sources = [path.read_bytes() for path in (*SOURCES, *INCLUDED)]
     parts = [*sources, " ".join(FLAGS).encode(), version, torch.__version__.encode(), processor.encode()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
