@@ -17,6 +17,7 @@ CASES = {  # rows, outputs and ranks of layers side by side, numbers behind each
     "many ranks": (64, (96, 32), (64, 64), 0),
     "rows that fill no tile": (37, (64, 64), (4, 4), 8),
 }
+SCALES = (2.0, 0.5, 1.0)
 
 
 def draw(case: str) -> tuple[Tensor, Tensor, Tensor, tuple[int, ...], tuple[int, ...]]:
@@ -27,6 +28,11 @@ def draw(case: str) -> tuple[Tensor, Tensor, Tensor, tuple[int, ...], tuple[int,
     dy.copy_(torch.randn(dy.shape, generator=draws))
     up = torch.block_diag(*(torch.randn(c, r, generator=draws) for c, r in zip(columns, ranks)))
     return dy, up.bfloat16(), torch.randn(n, sum(ranks), generator=draws).bfloat16(), columns, ranks
+
+
+def run(dy: Tensor, up: Tensor, inner: Tensor, columns: tuple[int, ...], ranks: tuple[int, ...]) -> list[Tensor]:
+    with frame():
+        return list(low_rank.gradients(dy, up, inner, columns, ranks, SCALES[: len(ranks)]))
 
 
 @pytest.fixture(params=["tiles", "plain"])
@@ -41,16 +47,19 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize("case", CASES)
 def test_gradients_are_those_of_the_definition(case: str) -> None:
     dy, up, inner, columns, ranks = draw(case)
-    with frame():
-        dinner, db = low_rank.gradients(dy, up, inner, columns, ranks)
+    dinner, db = run(dy, up, inner, columns, ranks)
     wanted = dy.double() @ up.double()
     assert (dinner - wanted).norm() < 3e-3 * wanted.norm()
     column = rank = 0
-    for size, r in zip(columns, ranks):
-        wanted = inner[:, rank : rank + r].double().T @ dy[:, column : column + size].double()
+    for size, r, scale in zip(columns, ranks, SCALES):
+        wanted = scale * inner[:, rank : rank + r].double().T @ dy[:, column : column + size].double()
         got = db[rank : rank + r, column : column + size]
         assert (got - wanted).norm() <= 3e-3 * wanted.norm()
         column, rank = column + size, rank + r
+    with frame():
+        da = low_rank.gradient_by_down(inner, dy)
+    wanted = inner.double().T @ dy.double()
+    assert (da - wanted).norm() < 3e-3 * wanted.norm()
 
 
 def test_sums_are_the_same_on_any_number_of_threads() -> None:
@@ -58,8 +67,7 @@ def test_sums_are_the_same_on_any_number_of_threads() -> None:
     try:
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
-            with frame():
-                found.append(low_rank.gradients(*draw("q, k and v")))
+            found.append(run(*draw("q, k and v")))
     finally:
         torch.set_num_threads(before)
     for other in found[1:]:
@@ -71,6 +79,6 @@ def test_nan_is_handed_on() -> None:
     """A run that has gone wrong must look so."""
     dy, *others = draw("one layer")
     dy[150, 1050] = torch.nan
-    dinner, db = low_rank.gradients(dy, *others)
+    dinner, db = run(dy, *others)
     assert dinner[150].isnan().all() and not dinner[:150].isnan().any()
     assert db[:, 1050].isnan().all() and not db[:, :1050].isnan().any()

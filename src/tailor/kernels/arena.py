@@ -49,9 +49,8 @@ class Arena:
             self._used.append(0)
         start = self._used[block]
         self._used[block] = start + -(-size // LINE) * LINE
-        strides = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
         piece = torch.empty(0, dtype=dtype)  # autograd wants no views
-        return piece.set_(self._blocks[block].untyped_storage(), start // dtype.itemsize, torch.Size(shape), strides)
+        return piece.set_(self._blocks[block].untyped_storage(), start // dtype.itemsize, shape)  # type: ignore[call-overload, no-any-return]
 
 
 def clear() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -37,21 +38,22 @@ class Rows:
     arena: Arena | None = None  # where what is kept for the backward pass goes
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False)
 class Norm:
     """RMS norm: weight [d] and epsilon."""
 
     weight: Tensor
     eps: float
 
+    @cached_property
     def wide(self) -> Tensor:
         """The weight in fp32."""
         return self.weight.detach().float()
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False)
 class Layer:
-    """The parts of one layer."""
+    """The parts of one layer, for one pass."""
 
     before: Norm
     q: Dense
@@ -69,15 +71,41 @@ class Layer:
     factor: float  # of attention scores
     dtype: torch.dtype  # of the arithmetic
 
-    def bundle(self, *members: Dense) -> Bundle:
-        """Layers of the same input as one."""
-        return Bundle(members, self.dtype)
+    @cached_property
+    def qkv(self) -> Bundle:
+        """What reads the norm before, where all rows ask."""
+        return Bundle((self.q, self.k, self.v), self.dtype)
+
+    @cached_property
+    def asking(self) -> Bundle:
+        """What reads the rows that ask, where some do."""
+        return Bundle((self.q,), self.dtype)
+
+    @cached_property
+    def answering(self) -> Bundle:
+        """What reads all rows then."""
+        return Bundle((self.k, self.v), self.dtype)
+
+    @cached_property
+    def mixing(self) -> Bundle:
+        """What reads the outcome of attention."""
+        return Bundle((self.o,), self.dtype)
+
+    @cached_property
+    def widening(self) -> Bundle:
+        """What reads the norm between."""
+        return Bundle((self.gate, self.up), self.dtype)
+
+    @cached_property
+    def narrowing(self) -> Bundle:
+        """What reads the product of gate and up."""
+        return Bundle((self.down,), self.dtype)
 
     def trained(self) -> list[Tensor]:
         """Parameters that want a gradient, in the order of what the backward pass returns."""
         norms = [self.before, self.between, self.q_norm, self.k_norm]
         weights = [norm.weight for norm in norms if norm is not None and norm.weight.requires_grad]
-        linear = self.bundle(self.q, self.k, self.v, self.o, self.gate, self.up, self.down)
+        linear = Bundle((self.q, self.k, self.v, self.o, self.gate, self.up, self.down), self.dtype)
         return [*weights, *linear.trained()]
 
 
@@ -123,7 +151,7 @@ class FinalNorm(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, norm: Norm, dtype: torch.dtype, arena: Arena | None) -> Tensor:
         """x [n, d], which may lie in `arena`, -> [n, d]."""
         y = torch.empty(x.shape, dtype=dtype, device=x.device)
-        scale = passes.norm(x.contiguous(), norm.wide(), norm.eps, y)
+        scale = passes.norm(x.contiguous(), norm.wide, norm.eps, y)
         ctx.save_for_backward(x, scale)
         ctx.norm, ctx.arena = norm, arena
         return y
@@ -133,7 +161,7 @@ class FinalNorm(torch.autograd.Function):
         """Gradients by x and the weight."""
         x, scale = ctx.saved_tensors
         dy = dy.contiguous()
-        dx = passes.norm_backward(dy, x, ctx.norm.wide(), scale, None)
+        dx = passes.norm_backward(dy, x, ctx.norm.wide, scale, None)
         return dx, passes.norm_weight(dy, x, scale) if ctx.needs_input_grad[1] else None, None, None, None
 
 
@@ -166,22 +194,20 @@ class DenseLayer(torch.autograd.Function):
 
         dout = dout.contiguous()
         with frame():
-            down_proj, gate_up_proj = layer.bundle(layer.down), layer.bundle(layer.gate, layer.up)
             act = scratch(len(wide), wide.shape[1] // 2, like=wide)  # first the gradient by it
-            dy = passes.apart(len(dout), dout.shape[1], down_proj.room, like=wide).copy_(dout)
-            _, dlow = down_proj.by_input(dy, inner_down, act)
-            dwide = passes.swiglu_backward_(wide, act, gate_up_proj.room)
-            down = down_proj.by_parameters(dy, act, dlow)
+            dy = passes.apart(len(dout), dout.shape[1], layer.narrowing.room, like=wide).copy_(dout)
+            _, dlow = layer.narrowing.by_input(dy, inner_down, act)
+            dwide = passes.swiglu_backward_(wide, act, layer.widening.room)
+            down = layer.narrowing.by_parameters(dy, act, dlow)
             normed, _ = _normed(layer, layer.between, middle)
             dnormed = scratch(*normed.shape, like=normed)
-            _, gate_up = gate_up_proj.backward(dwide, normed, inner_wide, dnormed)
-            dmiddle = passes.norm_backward(dnormed, middle, layer.between.wide(), scale_between, dout)
+            _, gate_up = layer.widening.backward(dwide, normed, inner_wide, dnormed)
+            dmiddle = passes.norm_backward(dnormed, middle, layer.between.wide, scale_between, dout)
             between = _norm_gradient(layer.between, dnormed, middle, scale_between)
         with frame():
             dmixed = scratch(*mixed.shape, like=mixed)
-            o_proj = layer.bundle(layer.o)
-            dy = passes.apart(len(dmiddle), dmiddle.shape[1], o_proj.room, like=mixed).copy_(dmiddle)
-            _, o = o_proj.backward(dy, mixed, inner_o, dmixed)
+            dy = passes.apart(len(dmiddle), dmiddle.shape[1], layer.mixing.room, like=mixed).copy_(dmiddle)
+            _, o = layer.mixing.backward(dy, mixed, inner_o, dmixed)
             turned = _turn(layer, rows, raw)
             dheads, heads = dmixed.view(len(dmixed), layer.heads, -1), mixed.view(len(mixed), layer.heads, -1)
             grads = attend_backward(
@@ -198,7 +224,7 @@ class DenseLayer(torch.autograd.Function):
                 past = dmiddle
                 if rows.kept is not None:
                     past = torch.zeros_like(x).index_add_(0, rows.kept, dmiddle)  # padding stands there twice, as zeros
-                dx = passes.norm_backward(dfirst, x, layer.before.wide(), scale, past)
+                dx = passes.norm_backward(dfirst, x, layer.before.wide, scale, past)
         return dx, None, None, None, *before, *between, *q_norm, *k_norm, *qkv, *o, *gate_up, *down
 
 
@@ -210,24 +236,22 @@ def _forward(
     def empty(*shape: int, dtype: torch.dtype = layer.dtype) -> Tensor:
         return arena.take(dtype, *shape) if arena is not None else torch.empty(shape, dtype=dtype, device=x.device)
 
-    room = layer.bundle(layer.q, layer.k, layer.v).room if rows.kept is None else 0
+    room = layer.qkv.room if rows.kept is None else 0
     normed, scale = _normed(layer, layer.before, x, room)
     raw, inner_q, inner_kv = _project(layer, rows, normed, empty)
     turned = _turn(layer, rows, raw)
     width = layer.heads * raw.value.shape[-1]
-    o_proj, down_proj = layer.bundle(layer.o), layer.bundle(layer.down)
-    mixed = empty(len(turned.query), width + passes.gap(width, o_proj.room))[:, :width]
+    mixed = empty(len(turned.query), width + passes.gap(width, layer.mixing.room))[:, :width]
     heads = mixed.view(len(mixed), layer.heads, -1)
     sums = attend(turned.query, turned.key, raw.value, rows.batches, layer.factor, heads)
-    y, inner_o = o_proj.forward(mixed, scratch(len(mixed), x.shape[1], like=mixed))
+    y, inner_o = layer.mixing.forward(mixed, scratch(len(mixed), x.shape[1], like=mixed))
     past = x if rows.kept is None else x[rows.kept]
     stream = torch.promote_types(x.dtype, y.dtype)
     middle = torch.add(past, y, out=empty(*y.shape, dtype=stream))
 
-    gate_up = layer.bundle(layer.gate, layer.up)
-    normed, scale_between = _normed(layer, layer.between, middle, gate_up.room)
-    wide, inner_wide = gate_up.forward(normed, empty(len(normed), len(layer.gate.weight) + len(layer.up.weight)))
-    _, inner_down = down_proj.forward(passes.swiglu(wide, down_proj.room), y)
+    normed, scale_between = _normed(layer, layer.between, middle, layer.widening.room)
+    wide, inner_wide = layer.widening.forward(normed, empty(len(normed), len(layer.gate.weight) + len(layer.up.weight)))
+    _, inner_down = layer.narrowing.forward(passes.swiglu(wide, layer.narrowing.room), y)
     inner = (inner_q, inner_kv, inner_o, inner_wide, inner_down)
     out = torch.add(middle, y, out=empty(*y.shape, dtype=stream))
     return out, (scale, raw.q, raw.kv, mixed, middle, scale_between, wide, *inner, *sums)
@@ -237,10 +261,10 @@ def _normed(layer: Layer, norm: Norm, x: Tensor, room: int = 0) -> tuple[Tensor,
     """(x after the norm, in scratch memory with `room` behind each row; what its backward pass reads)."""
     n, d = x.shape
     out = scratch(n, d + room, like=x, dtype=layer.dtype)[:, :d]
-    return out, passes.norm(x, norm.wide(), norm.eps, out)
+    return out, passes.norm(x, norm.wide, norm.eps, out)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False)
 class Raw:
     """q [m, heads * d], and k and v [t, 2 * kv * d], before angles; views of one matrix where all rows are kept."""
 
@@ -248,17 +272,17 @@ class Raw:
     kv: Tensor
     layer: Layer
 
-    @property
+    @cached_property
     def query(self) -> Tensor:
         """[m, heads, d]."""
         return self.q.view(len(self.q), self.layer.heads, -1)
 
-    @property
+    @cached_property
     def key(self) -> Tensor:
         """[t, kv, d]."""
         return self.kv.view(len(self.kv), 2 * self.layer.kv, -1)[:, : self.layer.kv]
 
-    @property
+    @cached_property
     def value(self) -> Tensor:
         """[t, kv, d]."""
         return self.kv.view(len(self.kv), 2 * self.layer.kv, -1)[:, self.layer.kv :]
@@ -281,10 +305,10 @@ def _project(
     width = len(layer.q.weight)
     if rows.kept is None:
         y = empty(len(normed), width + len(layer.k.weight) + len(layer.v.weight))
-        y, inner = layer.bundle(layer.q, layer.k, layer.v).forward(normed, y)
+        y, inner = layer.qkv.forward(normed, y)
         return Raw(y[:, :width], y[:, width:], layer), inner, None
-    q, inner_q = layer.bundle(layer.q).forward(normed[rows.kept])
-    kv, inner_kv = layer.bundle(layer.k, layer.v).forward(normed)
+    q, inner_q = layer.asking.forward(normed[rows.kept])
+    kv, inner_kv = layer.answering.forward(normed)
     return Raw(q, kv, layer), inner_q, inner_kv
 
 
@@ -294,10 +318,10 @@ def _project_backward(
     dnormed = scratch(*normed.shape, like=normed) if wanted else None
     if rows.kept is None:
         whole = draw.q.as_strided((len(draw.q), draw.q.shape[1] + draw.kv.shape[1]), draw.q.stride())
-        return layer.bundle(layer.q, layer.k, layer.v).backward(whole, normed, inner[0], dnormed)
+        return layer.qkv.backward(whole, normed, inner[0], dnormed)
     some = normed[rows.kept]
-    dq, q = layer.bundle(layer.q).backward(draw.q, some, inner[0], torch.empty_like(some) if wanted else None)
-    dkv, kv = layer.bundle(layer.k, layer.v).backward(draw.kv, normed, inner[1], dnormed)
+    dq, q = layer.asking.backward(draw.q, some, inner[0], torch.empty_like(some) if wanted else None)
+    dkv, kv = layer.answering.backward(draw.kv, normed, inner[1], dnormed)
     if dq is not None and dkv is not None:
         dkv.index_add_(0, rows.kept, dq)
     return dkv, [*q, *kv]
@@ -320,7 +344,7 @@ def _turn_back(
     if rows.kept is None:
         width = raw.q.shape[1]
         both = width + raw.kv.shape[1]
-        whole = scratch(len(raw.q), both + layer.bundle(layer.q, layer.k, layer.v).room, like=raw.q)
+        whole = scratch(len(raw.q), both + layer.qkv.room, like=raw.q)
         draw = Raw(whole[:, :width], whole[:, width:both], layer)
     else:
         draw = Raw(torch.empty_like(raw.q), torch.empty_like(raw.kv), layer)
@@ -338,7 +362,7 @@ def _turn_back(
 
 
 def _norm_of(norm: Norm | None) -> tuple[Tensor | None, float]:
-    return (norm.wide(), norm.eps) if norm is not None else (None, 0.0)
+    return (norm.wide, norm.eps) if norm is not None else (None, 0.0)
 
 
 def _trains(norm: Norm | None) -> bool:

@@ -66,7 +66,7 @@ class Head(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, head: Dense, pairs: Pairs, *trained: Tensor) -> Tensor:
         """hidden [m, d] -> [p]."""
-        weight = Bundle((head,), hidden.dtype).weight()
+        weight = Bundle((head,), hidden.dtype).weight
         own, tops, sums = torch.empty(len(pairs.rows)), torch.full((len(hidden),), -torch.inf), torch.zeros(len(hidden))
         mean = torch.empty_like(hidden) if ctx.needs_input_grad[0] and not trained else None
         size = len(hidden) * len(weight) * hidden.element_size()
@@ -87,7 +87,7 @@ class Head(torch.autograd.Function):
                 mean[block[0].rows] = weighed / sums[block[0].rows, None]
         lse = tops + sums.log()
         logprobs = own - lse[pairs.rows]
-        ctx.head, ctx.pairs, ctx.blocks = head, pairs, blocks
+        ctx.head, ctx.weight, ctx.pairs, ctx.blocks = head, weight, pairs, blocks
         ctx.save_for_backward(hidden, logprobs, mean, lse, *((logits, (tops - lse).exp()) if keep else ()))
         return logprobs
 
@@ -95,8 +95,7 @@ class Head(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients by the hidden rows and, where they are trained, the head's weight and bias."""
         hidden, logprobs, mean, lse, *kept = ctx.saved_tensors
-        head, pairs, dtype = ctx.head, ctx.pairs, hidden.dtype
-        weight = Bundle((head,), dtype).weight()
+        head, weight, pairs, dtype = ctx.head, ctx.weight, ctx.pairs, hidden.dtype
         whole = torch.zeros(len(hidden)).index_add_(0, pairs.rows, grad)  # what every other token's log p receives
         own = (grad - whole[pairs.rows] * logprobs.exp()).to(dtype)  # what a pair's own logit receives
         if mean is not None:

@@ -10,14 +10,12 @@ and so is [dy, dy s B] [W; A] on the way back.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
-from torch.utils.weak import WeakIdKeyDictionary
 
 from tailor.kernels import low_rank
 from tailor.kernels.pages import forget
@@ -26,18 +24,12 @@ TILE = 32
 """Numbers of a row that oneDNN multiplies at once. Behind a row of another length it reads on and multiplies by zero:
 what lies there must be a number."""
 
-_casts: Any = WeakIdKeyDictionary()
-"""First of some parameters -> (pass and arithmetic that it was made for, what was made of them)."""
-_passes = itertools.count()
-_now = next(_passes)
 _moved: list[Tensor] = []
 """Weights as their file has them, of which stacked copies were made since the last pass began."""
 
 
 def begin() -> None:
-    """Begins a pass: weights may have changed in ways that leave no trace on them."""
-    global _now
-    _now = next(_passes)
+    """Begins a pass."""
     if _moved:
         forget(_moved)  # once more, as their neighbours have been read since
         _moved.clear()
@@ -86,9 +78,10 @@ def read(module: nn.Module) -> Dense | None:
     return Dense(weight, bias, low)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Bundle:
-    """Linear layers of the same input."""
+    """Linear layers of the same input, for one pass and out of autograd's sight: what it makes of their parameters it
+    keeps."""
 
     members: tuple[Dense, ...]
     dtype: torch.dtype  # of the arithmetic
@@ -97,18 +90,18 @@ class Bundle:
         """Parameters that want a gradient, in the order of what `backward` returns."""
         return [parameter for member in self.members for parameter in member.trained()]
 
-    @property
+    @cached_property
     def lows(self) -> list[Low]:
         """The adapters."""
         return [member.low for member in self.members if member.low is not None]
 
-    @property
+    @cached_property
     def room(self) -> int:
         """Numbers that `forward` would like free behind each row of x, and `by_input` behind each of dy; 0 where they
         are of no use."""
-        sizes = sum(len(member.weight) for member in self.members), self.members[0].weight.shape[1]
+        sizes = sum(self._columns), self.members[0].weight.shape[1]
         fits = all(self._frozen(member.weight) for member in self.members) and not any(size % TILE for size in sizes)
-        return sum(len(low.a) for low in self.lows) if fits else 0
+        return sum(self._ranks) if fits else 0
 
     def forward(self, x: Tensor, out: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """(y [n, all outputs], in `out` if given; x A' [n, all ranks] where there are adapters).
@@ -116,17 +109,17 @@ class Bundle:
         x is [n, d], with or without `room`.
         """
         if not self.lows:
-            return self._product(x, self.weight(), out), None
-        inner = x @ self._down().T
+            return self._product(x, self.weight, out), None
+        inner = x @ self._down.T
         (n, d), room = x.shape, self.room
         if room and x.stride(0) == d + room:
             x = x.as_strided((n, d + room), x.stride())
             x[:, d:] = inner
-            return self._product(x, self._joined(), out), inner
-        return self._product(x, self.weight(), out).addmm_(inner, self._up().T), inner
+            return self._product(x, self._joined, out), inner
+        return self._product(x, self.weight, out).addmm_(inner, self._up.T), inner
 
     def _product(self, x: Tensor, weight: Tensor, out: Tensor | None) -> Tensor:
-        bias = self._bias()
+        bias = self._bias
         if out is None:
             return torch.nn.functional.linear(x, weight, bias)
         return torch.mm(x, weight.T, out=out) if bias is None else torch.addmm(bias, x, weight.T, out=out)
@@ -145,43 +138,40 @@ class Bundle:
         above."""
         dlow = None
         if inner is not None:
-            columns = [len(member.weight) for member in self.members]
-            ranks = [len(member.low.a) if member.low is not None else 0 for member in self.members]
-            dlow = low_rank.gradients(dy, self._up(), inner, columns, ranks)
+            dlow = low_rank.gradients(dy, self._up, inner, self._columns, self._ranks, self._scales)
         if out is None:
             return None, dlow
-        (t, n), room, weight = dy.shape, self.room, self.weight()
+        (t, n), room, weight = dy.shape, self.room, self.weight
         if dlow is not None and room and dy.stride(0) == n + room:
             dy = dy.as_strided((t, n + room), dy.stride())
             dy[:, n:] = dlow[0]
-            self._down()  # stands in the rows behind the stack's own
+            _ = self._down  # stands in the rows behind the stack's own
             whole = weight.as_strided((n + room, weight.shape[1]), weight.stride())
             return torch.mm(dy, whole, out=out), dlow
         dx = torch.mm(dy, weight, out=out)
-        return (dx if dlow is None else dx.addmm_(dlow[0], self._down())), dlow
+        return (dx if dlow is None else dx.addmm_(dlow[0], self._down)), dlow
 
     def by_parameters(self, dy: Tensor, x: Tensor, dlow: tuple[Tensor, Tensor] | None) -> list[Tensor]:
         """Gradients of `trained()`, fp32, from what `by_input` returned."""
-        da, db = (dlow[0].T.contiguous() @ x, dlow[1]) if dlow is not None else (None, None)
+        da, db = (low_rank.gradient_by_down(dlow[0], x), dlow[1]) if dlow is not None else (None, None)
         dw = dy.T @ x if any(member.weight.requires_grad for member in self.members) else None
         grads: list[Tensor] = []
         row = rank = 0
-        for member in self.members:
-            rows = slice(row, row + len(member.weight))
-            row = rows.stop
+        for member, columns, more in zip(self.members, self._columns, self._ranks):
+            rows, ranks = slice(row, row + columns), slice(rank, rank + more)
+            row, rank = rows.stop, ranks.stop
             if member.weight.requires_grad and dw is not None:
                 grads.append(dw[rows].float())
             if member.bias is not None and member.bias.requires_grad:
                 grads.append(dy[:, rows].sum(0, dtype=torch.float32))
             if member.low is not None and da is not None and db is not None:
-                ranks = slice(rank, rank + len(member.low.a))
-                rank = ranks.stop
                 if member.low.a.requires_grad:
-                    grads.append(da[ranks].float())
+                    grads.append(da[ranks])
                 if member.low.b.requires_grad:
-                    grads.append(db[ranks, rows].T.float().contiguous() * member.low.scale)
+                    grads.append(db[ranks, rows].T)
         return grads
 
+    @cached_property
     def weight(self) -> Tensor:
         """[all outputs, d] in the type of the arithmetic."""
         weights = [member.weight for member in self.members]
@@ -189,70 +179,55 @@ class Bundle:
             return _stacked(weights, self.room)
         if len(weights) == 1 and weights[0].dtype == self.dtype:
             return weights[0].detach()
-        return self._made(weights, lambda: torch.cat([w.detach().to(self.dtype) for w in weights]))
+        return torch.cat([w.detach().to(self.dtype) for w in weights])
 
+    @cached_property
     def _joined(self) -> Tensor:
         """[W, s B], [all outputs, d + all ranks], of a frozen stack."""
-
-        def make() -> Tensor:
-            weight, up = self.weight(), self._up()
-            rows, d = weight.shape
-            joined = weight.as_strided((rows, d + up.shape[1]), weight.stride())
-            joined[:, d:] = up
-            return joined
-
-        return self._made([self.members[0].weight, *(low.b for low in self.lows)], make)
+        rows, d = self.weight.shape
+        joined = self.weight.as_strided((rows, d + self.room), self.weight.stride())
+        joined[:, d:] = self._up
+        return joined
 
     def _frozen(self, weight: Tensor) -> bool:
         return weight.dtype == self.dtype and not weight.requires_grad
 
+    @cached_property
+    def _columns(self) -> list[int]:
+        return [len(member.weight) for member in self.members]
+
+    @cached_property
+    def _ranks(self) -> list[int]:
+        return [len(member.low.a) if member.low is not None else 0 for member in self.members]
+
+    @cached_property
+    def _scales(self) -> list[float]:
+        return [member.low.scale if member.low is not None else 0.0 for member in self.members]
+
+    @cached_property
     def _bias(self) -> Tensor | None:
         if all(member.bias is None for member in self.members):
             return None
         none = [m.weight.new_zeros(len(m.weight)) if m.bias is None else m.bias.detach() for m in self.members]
         return torch.cat([bias.to(self.dtype) for bias in none])
 
+    @cached_property
     def _down(self) -> Tensor:
         """All A, one below the other, [all ranks, d]; of a frozen stack, in the rows behind its own."""
-        parts = [low.a for low in self.lows]
+        joined = torch.cat([low.a for low in self.lows])
+        if not self.room:
+            return joined.to(self.dtype)
+        place = self.weight.storage_offset() + len(self.weight) * self.weight.stride(0)
+        return self.weight.as_strided(joined.shape, self.weight.stride(), place).copy_(joined)
 
-        def make() -> Tensor:
-            joined = torch.cat([a.detach().to(self.dtype) for a in parts])
-            if not self.room:
-                return joined
-            weight = self.weight()
-            place = weight.storage_offset() + len(weight) * weight.stride(0)
-            return weight.as_strided(joined.shape, weight.stride(), place).copy_(joined)
-
-        return self._made(parts, make)
-
+    @cached_property
     def _up(self) -> Tensor:
         """All scaled B, each in the rows and columns of its own layer, zeros elsewhere, [all outputs, all ranks]."""
-
-        def make() -> Tensor:
-            ranks = sum(len(low.a) for low in self.lows)
-            outputs = sum(len(member.weight) for member in self.members)
-            up = torch.zeros(outputs, ranks, dtype=self.dtype, device=self.members[0].weight.device)
-            row = rank = 0
-            for member in self.members:
-                rows = slice(row, row + len(member.weight))
-                row = rows.stop
-                if member.low is not None:
-                    up[rows, rank : rank + len(member.low.a)] = member.low.b.detach() * member.low.scale
-                    rank += len(member.low.a)
-            return up
-
-        return self._made([low.b for low in self.lows], make)
-
-    def _made(self, parts: Sequence[Tensor], make: Callable[[], Tensor]) -> Tensor:
-        """What the forward pass made of `parts`, for the backward pass to use again."""
-        state = (_now, self.dtype, len(self.members), [id(part) for part in parts])
-        known = _casts.get(parts[0])
-        if known is None or known[0] != state:
-            known = (state, make())
-            _casts[parts[0]] = known
-        made: Tensor = known[1]
-        return made
+        parts = []
+        for member in self.members:
+            b = member.low.b * member.low.scale if member.low is not None else member.weight[:, :0]
+            parts.append(b.to(self.dtype))
+        return torch.block_diag(*parts) if len(parts) > 1 else parts[0]  # type: ignore[no-untyped-call]
 
 
 def _stacked(weights: Sequence[Tensor], room: int) -> Tensor:

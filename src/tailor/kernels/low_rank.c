@@ -82,11 +82,12 @@ static inline void by_rows(i64 ranks, const bf16 *a, i64 lda, const uint32_t *b,
     else multiply(1, 2, a, lda, b, BROAD, steps, c, ldc, more);
 }
 
-/* out [n, r] = x right and outer [r, width] = left' x, of x [n, width], whose rows are `from` apart, right [width, r] and
-   left [n, r]; n and width are 32s. Of `members` layers side by side, which end before `columns` and `ends` of the ranks,
-   each has to do with its own ranks alone: right is zero elsewhere, and so is outer. */
-void low_rank(const bf16 *x, i64 from, const bf16 *right, const bf16 *left, bf16 *out, float *outer, const i64 *columns,
-              const i64 *ends, i64 members, i64 n, i64 width, i64 r, char *memory, int threads) {
+/* outer [r, width] = left' x times scales [r], of left [n, r] and x [n, width], whose rows are `from` apart; and, unless
+   these are null, out [n, r] = x right, of right [width, r]. n and width are 32s. Of `members` layers side by side, which
+   end before `columns` and `ends` of the ranks, each has to do with its own ranks alone: right is zero elsewhere, and so
+   is outer. */
+void low_rank(const bf16 *x, i64 from, const bf16 *right, const bf16 *left, const float *scales, bf16 *out, float *outer,
+              const i64 *columns, const i64 *ends, i64 members, i64 n, i64 width, i64 r, char *memory, int threads) {
     i64 ranks = tiles_of(r), share = share_of(n), shares = shares_of(n);
     Low low = low_room(memory, n, width, ranks, threads);
 #pragma omp parallel num_threads(threads) if (threads > 1)
@@ -95,7 +96,8 @@ void low_rank(const bf16 *x, i64 from, const bf16 *right, const bf16 *left, bf16
         uint32_t *pairs = (void *)(low.own + omp_get_thread_num() * low.each);
         float *made = (void *)(pairs + TALL / 2 * BROAD);
 #pragma omp for schedule(static) nowait
-        for (i64 i = 0; i < width; i += 32) pack_right(right, i, r, ranks, low.right);
+        for (i64 i = 0; i < width; i += 32)
+            if (right) pack_right(right, i, r, ranks, low.right);
 #pragma omp for schedule(static)
         for (i64 i = 0; i < n; i += 32) turn_left(left, i, n, r, ranks, low.left);
         WRITTEN;
@@ -116,7 +118,7 @@ void low_rank(const bf16 *x, i64 from, const bf16 *right, const bf16 *left, bf16
                                                 paired_rows(here + k * from + c, here + (k + 1) * from + c, 16));
                     WRITTEN;
                     for (i64 t = lo; t < hi; t += 32) {
-                        for (i64 k = 0; k < tall; k += 32)
+                        for (i64 k = 0; right && k < tall; k += 32)
                             by_columns(hi - t, here + k * from, from, low.right + j / 2 * ranks + t, ranks, broad / 32,
                                        made + k * ranks + t);
                         for (i64 c = 0; c < broad; c += 32)
@@ -125,7 +127,7 @@ void low_rank(const bf16 *x, i64 from, const bf16 *right, const bf16 *left, bf16
                     }
                 }
                 WRITTEN;
-                for (i64 k = 0; k < tall; k++)
+                for (i64 k = 0; right && k < tall; k++)
                     for (i64 t = 0; t < r; t += 16)
                         store_bf16(out + (i + k) * r + t, r - t, load_float(made + k * ranks + t, 16));
             }
@@ -139,7 +141,7 @@ void low_rank(const bf16 *x, i64 from, const bf16 *right, const bf16 *left, bf16
                     vec sum = {0};
                     for (i64 s = 0; t >= lo && t < hi && s < shares; s++)
                         sum += load_float(low.sums + (s * ranks + t) * width + c, 16);
-                    store_float(outer + t * width + c, 16, sum);
+                    store_float(outer + t * width + c, 16, sum * scales[t]);
                 }
         }
         _tile_release();

@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -71,19 +72,20 @@ def _compile(compiler: str, openmp: Path, target: Path) -> None:
         linked.replace(target)
 
 
-def call(name: str, *arguments: torch.Tensor | int | float | None) -> None:
-    """Runs a pass: tensors as pointers, floats as floats, whole numbers as 64-bit ones, threads added at the end."""
+def call(name: str, *arguments: torch.Tensor | ctypes.Array[Any] | int | float | None) -> None:
+    """Runs a pass: tensors and arrays as pointers, floats as floats, whole numbers as 64-bit ones, threads added at the
+    end."""
     lib = library()
     assert lib is not None
-    passed = [
-        ctypes.c_void_p(a.data_ptr() if isinstance(a, torch.Tensor) else 0)
-        if a is None or isinstance(a, torch.Tensor)
-        else ctypes.c_float(a)
-        if isinstance(a, float)
-        else ctypes.c_int64(a)
-        for a in arguments
-    ]
-    getattr(lib, name)(*passed, ctypes.c_int(torch.get_num_threads()))
+    getattr(lib, name)(*map(_passed, arguments), ctypes.c_int(torch.get_num_threads()))
+
+
+def _passed(argument: Any) -> Any:
+    if isinstance(argument, torch.Tensor):
+        return ctypes.c_void_p(argument.data_ptr())
+    if isinstance(argument, float):
+        return ctypes.c_float(argument)
+    return ctypes.c_int64(argument) if isinstance(argument, int) else argument
 
 
 def count(name: str, *arguments: int) -> int:
