@@ -68,7 +68,7 @@ if __name__ == "__main__":
     shutil.rmtree(folder, ignore_errors=True)
     rows = read_rows(job["rows"])
     write_rows(folder / "train.jsonl", ordered(rows, job["seed"]))
-    meter = Meter(job, pad=-1)  # nothing is padded
+    meter = Meter(job)
     sys.argv[1:] = arguments(job, folder, len(rows))
     try:
         main()

@@ -204,7 +204,7 @@ ALWAYS void ONE(softmax_row)(Y *a, i64 lo, i64 hi, i64 k, float *lse, float fact
         for (j = from; j < hi; j += WIDE) STORE(Y)(a + j, k - j, LOAD(Y)(a + j, k - j) - largest(most));
         base = top, top = 0;
     }
-    if (sink) top = MORE(top, *sink - base);
+    if (sink) top = fmaxf(top, *sink - base);
     float e[LONG]; /* what does not fit is computed again */
     for (j = from; j < hi; j += WIDE) {
         vec v = inside(expo(bent(LOAD(Y)(a + j, k - j), factor, cap) * outer - top), j, lo, hi, 0);

@@ -79,6 +79,10 @@ static inline void store_bf16(bf16 *p, i64 left, vec v) { /* to nearest even, as
 static inline vec all(float v) { return (vec){0} + v; }
 
 /* Sum and maximum of a vector's numbers, halves upon halves. */
+#ifdef __AVX512F__
+static inline float total(vec v) { return _mm512_reduce_add_ps((__m512)v); }
+static inline float largest(vec v) { return _mm512_reduce_max_ps((__m512)v); }
+#else
 #define FOLD(name, with)                                                             \
     static inline float name(vec v) {                                                \
         float a[WIDE];                                                               \
@@ -91,6 +95,7 @@ static inline vec all(float v) { return (vec){0} + v; }
 #define MORE(a, b) ((a) > (b) ? (a) : (b))
 FOLD(total, PLUS)
 FOLD(largest, MORE)
+#endif
 
 /* v where row places j .. j + 15 lie in [lo, hi), else `other`. */
 static inline vec inside(vec v, i64 j, i64 lo, i64 hi, float other) {
