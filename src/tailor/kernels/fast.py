@@ -72,7 +72,8 @@ def _hidden(
     cos, sin = (part[0].contiguous() for part in trunk.rotary_emb(x[None].float(), positions[None]))
     asking = np.zeros(len(tree), bool)
     asking[wanted] = True
-    kept = torch.as_tensor(np.pad(wanted, (0, padded(len(wanted), 8) - len(wanted)), mode="edge"), dtype=torch.int64)
+    spare = padded(len(wanted), 2) - len(wanted)  # much for one layer's products, that few different ones are compiled
+    kept = torch.as_tensor(np.pad(wanted, (0, spare), mode="edge"), dtype=torch.int64)
     whole = Layout(tree, x.device, block=BLOCK)
     last = Layout(tree, x.device, asking=asking, block=BLOCK)
     arena = Arena() if torch.is_grad_enabled() else None
@@ -87,7 +88,7 @@ def _hidden(
         x = run(layer, x, rows[key], again=number < again)
     norm = Norm(trunk.norm.weight, float(trunk.norm.variance_epsilon))
     out: Tensor = FinalNorm.apply(x, norm.weight, norm, dtype, arena)  # type: ignore[no-untyped-call]
-    return out
+    return out[: padded(len(wanted), 8)]
 
 
 def padded(rows: int, part: int = 32) -> int:

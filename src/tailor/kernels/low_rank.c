@@ -121,9 +121,12 @@ void low_rank(const bf16 *x, i64 from, const bf16 *right, const bf16 *left, cons
                         for (i64 k = 0; right && k < tall; k += 32)
                             by_columns(hi - t, here + k * from, from, low.right + j / 2 * ranks + t, ranks, broad / 32,
                                        made + k * ranks + t);
-                        for (i64 c = 0; c < broad; c += 32)
+                        for (i64 c = 0; c < broad; c += 32) {
+                            for (i64 k = 0; k < tall; k++) /* what comes next, while there is something to compute */
+                                __builtin_prefetch(here + k * from + BROAD + c, 0, 2);
                             by_rows(hi - t, low.left + t * n + i, n, pairs + c, tall / 32, sum + t * width + j + c, width,
                                     !first);
+                        }
                     }
                 }
                 WRITTEN;
