@@ -49,6 +49,7 @@ class Chunk:
 
     rows: slice
     tokens: slice
+    known: int  # tokens at the beginning that the chunk before has had
     pairs: Tensor  # int64, which ones
     at: tuple[Tensor, Tensor]  # where in the chunk
 
@@ -122,31 +123,32 @@ class Head(torch.autograd.Function):
 
 
 def _logits(hidden: Tensor, weight: Tensor, bias: Tensor | None, chunk: Chunk, *, keep: bool = False) -> Tensor:
-    """Those of one chunk, in scratch memory unless they are to `keep`."""
+    """Those of one chunk, in scratch memory unless they are to `keep`; -inf for tokens that another chunk has."""
     rows, some = hidden[chunk.rows], weight[chunk.tokens]
     out = scratch(len(rows), len(some), like=hidden) if not keep else hidden.new_empty(len(rows), len(some))
     if bias is None:
-        return torch.mm(rows, some.T, out=out)
-    return torch.addmm(bias[chunk.tokens].detach().to(hidden.dtype), rows, some.T, out=out)
+        torch.mm(rows, some.T, out=out)
+    else:
+        torch.addmm(bias[chunk.tokens].detach().to(hidden.dtype), rows, some.T, out=out)
+    out[:, : chunk.known] = -torch.inf
+    return out
 
 
 def _blocks(rows: int, vocabulary: int, count: int, pairs: Pairs) -> list[list[Chunk]]:
-    """The chunks, about `count`, of each block of rows."""
+    """The chunks, about `count`, of each block of rows; all of one size, so that one product is compiled for them."""
     blocks = []
     several = -(-rows // ROWS)
-    for part in _parts(rows, several):
+    tall = -(-rows // several)
+    for start in range(0, rows, tall):
+        part = slice(start, min(start + tall, rows))
         first, last = torch.searchsorted(pairs.rows, torch.tensor([part.start, part.stop])).tolist()
         tokens = pairs.tokens[first:last]
+        wide = min(vocabulary, -(-vocabulary * several // (count * TILE)) * TILE)
         block = []
-        for some in _parts(vocabulary, -(-count // several), TILE):
-            mine = first + ((tokens >= some.start) & (tokens < some.stop)).nonzero()[:, 0]
+        for fresh in range(0, vocabulary, wide):
+            some = slice(min(fresh, vocabulary - wide), min(fresh + wide, vocabulary))
+            mine = first + ((tokens >= fresh) & (tokens < some.stop)).nonzero()[:, 0]
             at = pairs.rows[mine] - part.start, pairs.tokens[mine] - some.start
-            block.append(Chunk(part, some, mine, at))
+            block.append(Chunk(part, some, fresh - some.start, mine, at))
         blocks.append(block)
     return blocks
-
-
-def _parts(length: int, count: int, unit: int = 1) -> list[slice]:
-    """`length` in `count` parts of about one size, or fewer, which are whole units but for the last."""
-    step = -(-length // (count * unit)) * unit
-    return [slice(start, min(start + step, length)) for start in range(0, length, step)]
