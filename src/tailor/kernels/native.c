@@ -84,12 +84,37 @@ void FN(norm_weight)(const Y *dy, const X *x, const float *scale, float *dw, i64
     }
 }
 
+ALWAYS void FN(rotate_head_backward)(const X *g, const Y *a, const float *w, float r, const float *c, const float *s, Y *b,
+                                     float *sums, i64 d) {
+    i64 half = d / 2;
+    float v[LONG];
+    vec dot = {0};
+    EACH(j, half) {
+        i64 k = half - j;
+        vec left = LOAD(X)(g + j, k), right = LOAD(X)(g + half + j, k);
+        vec cos = load_float(c + j, k), sin = load_float(s + j, k);
+        store_float(v + j, k, left * cos + right * sin);
+        store_float(v + half + j, k, right * cos - left * sin);
+    }
+    if (w) EACH(j, d) {
+        vec t = load_float(v + j, d - j) * LOAD(Y)(a + j, d - j);
+        dot += t * load_float(w + j, d - j);
+        if (sums) store_float(sums + j, d - j, load_float(sums + j, d - j) + t * r);
+    }
+    float mean = total(dot) * r * r / d;
+    EACH(j, d) {
+        vec t = load_float(v + j, d - j);
+        if (w) t = (t * load_float(w + j, d - j) - LOAD(Y)(a + j, d - j) * mean) * r;
+        STORE(Y)(b + j, d - j, t);
+    }
+}
+
 /* Gradient of `rotate` by x; dy is [n, heads, d]; dx has rows `to` apart. dw [blocks, d], or null, is the gradient
    by w, each line that of an equal share of the rows: how many lines does not depend on threads. */
 void FN(rotate_backward)(const X *dy, const Y *x, i64 from, const float *w, const float *scale,
                          const float *cosine, const float *sine, Y *dx, i64 to, float *dw, i64 blocks, i64 n,
                          i64 heads, i64 d, int threads) {
-    i64 half = d / 2, share = (n + blocks - 1) / blocks;
+    i64 share = (n + blocks - 1) / blocks;
     PARALLEL
     for (i64 block = 0; block < blocks; block++) {
         float *sums = dw ? dw + block * d : 0;
@@ -100,25 +125,11 @@ void FN(rotate_backward)(const X *dy, const Y *x, i64 from, const float *w, cons
                 const X *g = dy + (i * heads + h) * d;
                 const Y *a = x + i * from + h * d;
                 Y *b = dx + i * to + h * d;
-                float v[LONG], r = w ? scale[i * heads + h] : 1.0f;
-                vec dot = {0};
-                EACH(j, half) {
-                    i64 k = half - j;
-                    vec left = LOAD(X)(g + j, k), right = LOAD(X)(g + half + j, k);
-                    vec cos = load_float(c + j, k), sin = load_float(s + j, k);
-                    store_float(v + j, k, left * cos + right * sin);
-                    store_float(v + half + j, k, right * cos - left * sin);
-                }
-                if (w) EACH(j, d) {
-                    vec t = load_float(v + j, d - j) * LOAD(Y)(a + j, d - j);
-                    dot += t * load_float(w + j, d - j);
-                    if (sums) store_float(sums + j, d - j, load_float(sums + j, d - j) + t * r);
-                }
-                float mean = total(dot) * r * r / d;
-                EACH(j, d) {
-                    vec t = load_float(v + j, d - j);
-                    if (w) t = (t * load_float(w + j, d - j) - LOAD(Y)(a + j, d - j) * mean) * r;
-                    STORE(Y)(b + j, d - j, t);
+                float r = w ? scale[i * heads + h] : 1.0f;
+                switch (d) { /* of which the compiler then knows that they are whole vectors, and how many */
+                case 64: FN(rotate_head_backward)(g, a, w, r, c, s, b, sums, 64); break;
+                case 128: FN(rotate_head_backward)(g, a, w, r, c, s, b, sums, 128); break;
+                default: FN(rotate_head_backward)(g, a, w, r, c, s, b, sums, d);
                 }
             }
         }
@@ -127,37 +138,47 @@ void FN(rotate_backward)(const X *dy, const Y *x, i64 from, const float *w, cons
 
 #ifdef SAME
 
+ALWAYS void ONE(rotate_head)(const Y *a, const float *w, float eps, const float *c, const float *s, Y *b, float *scale,
+                             i64 d) {
+    i64 half = d / 2;
+    float r = 1.0f;
+    if (w) {
+        vec sum = {0};
+        EACH(j, d) {
+            vec v = LOAD(Y)(a + j, d - j);
+            sum += v * v;
+        }
+        r = *scale = 1.0f / sqrtf(total(sum) / d + eps);
+    }
+    EACH(j, half) {
+        i64 k = half - j;
+        vec left = LOAD(Y)(a + j, k), right = LOAD(Y)(a + half + j, k);
+        if (w) {
+            left *= load_float(w + j, k) * r;
+            right *= load_float(w + half + j, k) * r;
+        }
+        vec cos = load_float(c + j, k), sin = load_float(s + j, k);
+        STORE(Y)(b + j, k, left * cos - right * sin);
+        STORE(Y)(b + half + j, k, right * cos + left * sin);
+    }
+}
+
 /* Rows of `heads` vectors of d numbers, `from` apart: with w, each vector is first divided by its rms and multiplied
    by w (scale [n, heads] keeps 1 / rms); then turned by the angles of its row (cos and sin [n, d], both halves alike).
    y is [n, heads, d]. */
 void ONE(rotate)(const Y *x, i64 from, const float *w, float eps, const float *cosine, const float *sine, Y *y,
                  float *scale, i64 n, i64 heads, i64 d, int threads) {
-    i64 half = d / 2;
     PARALLEL
     for (i64 i = 0; i < n; i++) {
         const float *c = cosine + i * d, *s = sine + i * d;
         for (i64 h = 0; h < heads; h++) {
             const Y *a = x + i * from + h * d;
             Y *b = y + (i * heads + h) * d;
-            float r = 1.0f;
-            if (w) {
-                vec sum = {0};
-                EACH(j, d) {
-                    vec v = LOAD(Y)(a + j, d - j);
-                    sum += v * v;
-                }
-                r = scale[i * heads + h] = 1.0f / sqrtf(total(sum) / d + eps);
-            }
-            EACH(j, half) {
-                i64 k = half - j;
-                vec left = LOAD(Y)(a + j, k), right = LOAD(Y)(a + half + j, k);
-                if (w) {
-                    left *= load_float(w + j, k) * r;
-                    right *= load_float(w + half + j, k) * r;
-                }
-                vec cos = load_float(c + j, k), sin = load_float(s + j, k);
-                STORE(Y)(b + j, k, left * cos - right * sin);
-                STORE(Y)(b + half + j, k, right * cos + left * sin);
+            float *r = w ? scale + i * heads + h : 0;
+            switch (d) {
+            case 64: ONE(rotate_head)(a, w, eps, c, s, b, r, 64); break;
+            case 128: ONE(rotate_head)(a, w, eps, c, s, b, r, 128); break;
+            default: ONE(rotate_head)(a, w, eps, c, s, b, r, d);
             }
         }
     }
