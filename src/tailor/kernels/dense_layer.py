@@ -9,7 +9,7 @@ everything else is made again by one elementwise pass.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -172,7 +172,7 @@ class DenseLayer(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, layer: Layer, rows: Rows, again: bool, *trained: Tensor) -> Tensor:
         """x [t, d] -> [t, d], or [m, d]; `again` keeps x alone and makes the rest once more in the backward pass."""
         with frame():
-            out, kept = _forward(layer, x, rows, None if again else rows.arena)
+            out, kept = _forward(replace(layer), x, rows) if again else _forward(layer, x, rows, rows.arena)
         ctx.layer, ctx.rows = layer, rows
         ctx.save_for_backward(x, *(() if again else kept))
         return out
@@ -181,6 +181,9 @@ class DenseLayer(torch.autograd.Function):
     def backward(ctx: Any, dout: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients by x and by the trained parameters."""
         layer: Layer = ctx.layer
+        ctx.layer = replace(
+            layer
+        )  # what was made of its parameters goes with this pass over it
         rows: Rows = ctx.rows
         x, *rest = ctx.saved_tensors
         kept: Sequence[Any] = rest

@@ -3,7 +3,7 @@
 The true forward and backward pass runs on forests of a few shapes, with the last layer alone and with two layers of
 each kind before it; the differences are what a layer costs. Costs are linear in a Tree's rows, in the area of its
 attention and in the rows that carry loss, so that few shapes say all; memory is what the tensors hold that torch makes
-meanwhile (`weights/memory.py: Account`), the copies that kernels keep from step to step included.
+meanwhile (`weights/memory.py: Account`).
 """
 
 from __future__ import annotations
@@ -63,10 +63,9 @@ class Line:
     """Linear costs of a part of the model, by the features of a Tree."""
 
     kept: Vector
+    again: Vector  # what is kept where it is checkpointed
     forward: Vector
     seconds: Vector
-    copies: float  # bytes that kernels keep from step to step
-    freed: float = 0.0  # share of what is kept that checkpointing frees
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,6 @@ class Meter:
         self.kind = sketch.kind
         self.reference = reference
         self.account = Account()
-        self._copies: list[float] = []
         keep_freed_memory()
         with self.account:
             self.stand: StandIn = sketch.stand_in()
@@ -151,23 +149,11 @@ class Meter:
             torch.cuda.synchronize(self.loaded.device)
         return time.perf_counter()
 
-    def copies(self, tree: Tree) -> list[float]:
-        """Bytes that kernels keep from step to step, of the rest of the model, then of one layer of each kind."""
-        if not self._copies:
-            held = self.account.live
-            for group in ((), *self.stand.groups):
-                now = self._warm(group, tree)
-                self._copies.append((now - held) / max(1, len(group)))
-                held = now
-        return self._copies
-
-    def _warm(self, places: Sequence[int], tree: Tree) -> int:
-        """The first pass of these layers; bytes of all that is held after it, gradients excepted."""
+    def warm(self, places: Sequence[int], tree: Tree) -> None:
+        """The first pass of these layers, after which weights lie as kernels want them."""
         self.loaded.model.train()
         with self.stand.only(places), self.account, arena.bypassed():
             self._loss(tree, 0).backward()  # type: ignore[no-untyped-call]
-        gradients = sum(p.grad.nbytes for p in self.loaded.trainable().values() if p.grad is not None)
-        return self.account.live - gradients
 
     def look(self, places: Sequence[int], tree: Tree) -> int:
         """Most bytes of a pass without gradients."""
@@ -226,7 +212,8 @@ def measure(meter: Meter, like: Vector, plan: optim.Plan, *, timed: bool) -> Cos
     share = min(1.0, max(like[3] / like[1], 1 / like[1]))
     length = _length(like)
     small = forest(ALONE, ALONE, share, meter.loaded.vocabulary)
-    copies = meter.copies(small)
+    for group in meter.stand.groups:
+        meter.warm(group, small)
     rows = _affordable(meter, small, int(like[1])) if timed else int(min(like[1], 2 * LEAST))
     shapes = _shapes(rows, min(length, rows), share)
     trees = [forest(*shape, meter.loaded.vocabulary) for shape in shapes]
@@ -234,14 +221,12 @@ def measure(meter: Meter, like: Vector, plan: optim.Plan, *, timed: bool) -> Cos
 
     alone = [meter.run((), tree, timed=timed) for tree in trees]
     lines, together = [], []
-    for group, copy in zip(meter.stand.groups, copies[1:]):
+    for group in meter.stand.groups:
         passes = [meter.run(group, tree, timed=timed) for tree in trees]
-        again = meter.run(group, trees[1], again=len(group), timed=False)
-        kept = passes[1].kept - alone[1].kept
-        freed = (passes[1].kept - again.kept) / kept if kept > 0 else 0.0
-        lines.append(_line(design, passes, alone, len(group), copy, max(0.0, min(1.0, freed))))
+        again = [meter.run(group, tree, again=len(group), timed=False) for tree in trees]
+        lines.append(_line(design, passes, again, alone, len(group)))
         together.append(passes)
-    rest = _line(design, alone, None, 1, copies[0], 0.0)
+    rest = _line(design, alone, alone, None, 1)
     work = _by_rows(design, [max((p[i].peak - p[i].kept for p in together or [alone]), default=0) for i in (0, 1)])
     every = [place for group in meter.stand.groups for place in group]
     looking = _by_rows(design, [meter.look(every, trees[i]) for i in (0, 1)])
@@ -287,18 +272,18 @@ def _shapes(rows: int, length: int, share: float) -> list[tuple[int, int, float]
 
 
 def _line(
-    design: np.ndarray, passes: Sequence[Pass], without: Sequence[Pass] | None, count: int, copies: float, freed: float
+    design: np.ndarray, passes: Sequence[Pass], again: Sequence[Pass], without: Sequence[Pass] | None, count: int
 ) -> Line:
     """The costs of one of `count` layers, by what passes cost more than those `without` them."""
 
-    def fit(name: str) -> Vector:
+    def fit(passes: Sequence[Pass], name: str) -> Vector:
         values = np.array([getattr(one, name) for one in passes], float)
         if without is not None:
             values -= [getattr(one, name) for one in without]
         scale = design.max(0)
         return nnls(design / scale, np.maximum(values, 0) / count)[0] / scale  # type: ignore[no-any-return]
 
-    return Line(fit("kept"), fit("forward"), fit("seconds"), copies, freed)
+    return Line(fit(passes, "kept"), fit(again, "kept"), fit(passes, "forward"), fit(passes, "seconds"))
 
 
 def _by_rows(design: np.ndarray, values: Sequence[float]) -> Vector:

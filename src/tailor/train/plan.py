@@ -216,7 +216,7 @@ class Planner:
         """(parts of what training holds at most, what is held at most at each kind of work)."""
         counts, checkpointed = self._counts(self.layers), self._counts(again)
         lines = costs.layers
-        inputs = sum((n * (1 - line.freed) * line.kept for n, line in zip(checkpointed, lines)), np.zeros(4))
+        inputs = sum((n * line.again for n, line in zip(checkpointed, lines)), np.zeros(4))
         plain = sum(((c - n) * line.kept for c, n, line in zip(counts, checkpointed, lines)), costs.rest.kept)
         fullest = max((line.kept for n, line in zip(checkpointed, lines) if n), key=np.sum, default=np.zeros(4))
         gradients = 4 * self.trained
@@ -225,7 +225,6 @@ class Planner:
             "frozen weights": self.weights,
             "trained weights": 4 * self.trained,
             "optimiser": costs.state * self.trained,
-            "copies": costs.rest.copies + sum(n * line.copies for n, line in zip(counts, lines)),
         }
         waste = WASTE[self.sketch.place.type == "cuda"]
         worst = (-1.0, 0.0, 0.0, 0.0, 0.0)
