@@ -181,9 +181,7 @@ class DenseLayer(torch.autograd.Function):
     def backward(ctx: Any, dout: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients by x and by the trained parameters."""
         layer: Layer = ctx.layer
-        ctx.layer = replace(
-            layer
-        )  # what was made of its parameters goes with this pass over it
+        ctx.layer = replace(layer)  # what was made of its parameters goes with this pass over it
         rows: Rows = ctx.rows
         x, *rest = ctx.saved_tensors
         kept: Sequence[Any] = rest
