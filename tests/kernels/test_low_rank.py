@@ -35,12 +35,18 @@ def run(dy: Tensor, up: Tensor, inner: Tensor, columns: tuple[int, ...], ranks: 
         return list(low_rank.gradients(dy, up, inner, columns, ranks, SCALES[: len(ranks)]))
 
 
+@pytest.fixture
+def tiles() -> None:
+    if not tile_attention.fits(torch.empty(0, dtype=torch.bfloat16)):
+        pytest.skip("no matrix tiles here")
+
+
 @pytest.fixture(params=["tiles", "plain"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "plain":
         monkeypatch.setattr(tile_attention, "fits", lambda *alike: False)
-    elif not tile_attention.fits(torch.empty(0, dtype=torch.bfloat16)):
-        pytest.skip("no matrix tiles here")
+    else:
+        request.getfixturevalue("tiles")
 
 
 @pytest.mark.usefixtures("way")
@@ -62,6 +68,7 @@ def test_gradients_are_those_of_the_definition(case: str) -> None:
     assert (da - wanted).norm() < 3e-3 * wanted.norm()
 
 
+@pytest.mark.usefixtures("tiles")
 def test_sums_are_the_same_on_any_number_of_threads() -> None:
     found, before = [], torch.get_num_threads()
     try:

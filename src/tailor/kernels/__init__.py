@@ -11,6 +11,7 @@ from tailor.kernels.check import check_model
 from tailor.kernels.fast import padded, why_not_fast
 from tailor.kernels.head import target_logprobs
 from tailor.kernels.logprobs import logprobs
+from tailor.kernels.native import why_not as why_not_compiled
 from tailor.kernels.trunk import hidden_states, why_not_share
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "logprobs",
     "padded",
     "target_logprobs",
+    "why_not_compiled",
     "why_not_fast",
     "why_not_share",
 ]

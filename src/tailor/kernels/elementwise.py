@@ -169,11 +169,17 @@ def softmax_(
         return lse
     hidden = ~_seen(first, last, m, k)
     wide = _bent(scores, factor, softcap).masked_fill(hidden, -torch.inf)
-    lse = wide.logsumexp(-1)
+    top = wide.amax(-1)
     if sinks is not None:
-        lse = torch.logaddexp(lse, sinks.view(kv, m // q).repeat_interleave(q, dim=1))
-    scores.copy_((wide - lse[..., None]).exp().masked_fill_(hidden, 0.0))
-    return lse
+        sink = sinks.view(kv, m // q).repeat_interleave(q, dim=1)
+        top = torch.maximum(top, sink)
+    exponentials = (wide - top[..., None]).exp().masked_fill_(hidden, 0.0)
+    total = exponentials.sum(-1)
+    if sinks is not None:
+        total += (sink - top).exp()
+    seen = total > 0
+    scores.copy_(exponentials / torch.where(seen, total, 1.0)[..., None])  # not by lse: huge ones are rounded
+    return torch.where(seen, top + total.log(), -torch.inf)
 
 
 def softmax_backward_(

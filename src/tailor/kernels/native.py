@@ -28,20 +28,38 @@ if platform.machine() == "x86_64":
 SECONDS = 120  # after which a compiler is taken to be stuck
 
 
-@functools.cache
 def library() -> ctypes.CDLL | None:
     """The compiled passes; None without a compiler or OpenMP, or where `TAILOR_NATIVE=0` asks to go without."""
+    return _found()[0]
+
+
+def why_not() -> str:
+    """Why there are none; empty where there are."""
+    return _found()[1]
+
+
+@functools.cache
+def _found() -> tuple[ctypes.CDLL | None, str]:
     compiler = next(filter(None, map(shutil.which, (os.environ.get("CC", "cc"), "gcc", "clang"))), None)
     openmp = next(iter(sorted((Path(torch.__file__).parent / "lib").glob("libgomp*.so*"))), None)
-    if os.environ.get("TAILOR_NATIVE") == "0" or compiler is None or openmp is None:
-        return None
-    target = _cache() / f"native-{_fingerprint(compiler)}.so"
+    if os.environ.get("TAILOR_NATIVE") == "0":
+        return None, "TAILOR_NATIVE=0 asks for it"
+    if compiler is None:
+        return None, "there is no C compiler (gcc or clang)"
+    if openmp is None:
+        return None, "PyTorch came without the GNU OpenMP library"
     try:
+        target = _cache() / f"native-{_fingerprint(compiler)}.so"
         if not target.exists():
             _compile(compiler, openmp, target)
-        return ctypes.CDLL(str(target))
-    except (OSError, subprocess.SubprocessError):
-        return None
+        return ctypes.CDLL(str(target)), ""
+    except subprocess.CalledProcessError as error:
+        said = next(
+            (line for line in (error.stderr or b"").decode(errors="replace").splitlines() if "error" in line), ""
+        )
+        return None, f"{compiler} does not compile them: {said or error}"
+    except (OSError, subprocess.SubprocessError) as error:
+        return None, f"they cannot be compiled or loaded: {error}"
 
 
 def _cache() -> Path:

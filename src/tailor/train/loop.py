@@ -17,7 +17,7 @@ import torch
 
 from tailor import render
 from tailor.errors import Cancelled, TrainingError
-from tailor.kernels import check_model, why_not_fast, why_not_share
+from tailor.kernels import check_model, why_not_compiled, why_not_fast, why_not_share
 from tailor.methods.base import Method
 from tailor.records import Datum, Progress, quiet
 from tailor.run import Run
@@ -189,7 +189,12 @@ def _share(run: Run, loaded: Loaded, source: Source, say: Callable[[str], None])
     check_model(loaded.model)
     alone = why_not_share(loaded.model, source.longest)
     slow = why_not_fast(loaded.model) if run.config.train.kernels == "fast" else "as asked"
-    reasons = {"prefixes are not shared": alone, "the model's own modules run": slow}
+    plain = why_not_compiled() if loaded.device.type == "cpu" else ""
+    reasons = {
+        "prefixes are not shared": alone,
+        "the model's own modules run": slow,
+        "passes are PyTorch's own, up to four times as slow as compiled ones": plain,
+    }
     for note in [*loaded.notes, *(f"{what}: {why}" for what, why in reasons.items() if why)]:
         say(note)
     return run.config.train.share_prefixes and not alone
