@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from scipy.optimize import nnls
 
-from tailor.kernels import arena, logprobs
+from tailor.kernels import arena, logprobs, why_not_fast
 from tailor.kernels.layout import BLOCK
 from tailor.records import Segment, Targets, Tree
 from tailor.train import optim
@@ -79,6 +79,7 @@ class Costs:
     state: float  # bytes of optimiser state, a trained weight
     update: float  # seconds of an update of all trained weights
     making: float  # seconds that a row count costs when it is met for the first time: what is compiled for it
+    padded: bool  # whether rows are, so that Trees have few different numbers of them
     slot: float  # bytes of keys and values, a slot, in all layers; 0 where they are not kept that way
     token: float  # seconds of one generation step of BATCH rows
     timed: bool
@@ -234,7 +235,8 @@ def measure(meter: Meter, like: Vector, plan: optim.Plan, *, timed: bool) -> Cos
     making = median(meter.making(every, tree) for tree in new) if timed else 0.0
     state, update = meter.update(plan)
     slot, token = _generation(meter, timed)
-    return Costs(rest, tuple(lines), work, looking, state, update * meter.trained, making, slot, token, timed)
+    fast = not meter.reference and not why_not_fast(meter.loaded.model)
+    return Costs(rest, tuple(lines), work, looking, state, update * meter.trained, making, fast, slot, token, timed)
 
 
 def _generation(meter: Meter, timed: bool) -> tuple[float, float]:

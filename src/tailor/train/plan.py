@@ -8,7 +8,7 @@ it can be, else whichever is fastest of smaller budgets and more checkpointed la
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -265,7 +265,7 @@ class Planner:
         mean = np.mean(steps, axis=0)
         row = float(mean @ forward) / self.steps.batch_size
         training = self.steps.steps * (float(mean @ (once + more)) + costs.update)
-        found = {"training": training + costs.making * self._row_counts(budget)}
+        found = {"training": training + costs.making * self._row_counts(budget, padded if costs.padded else int)}
         looks = math.ceil(self.steps.steps / looks_every(self.config.train, self.steps, len(self.source.train)))
         written = (4 + costs.state) * self.trained
         if written > SAMPLE:  # a look that finds the model better keeps it, and as a rule it does
@@ -285,12 +285,12 @@ class Planner:
     def _pace(self) -> float:
         return pace(self.folder)
 
-    def _row_counts(self, budget: int) -> int:
-        """How many different numbers of rows the Trees of the run have, as they are padded."""
-        met = {padded(int(tree[1])) for step in self._planted(budget)[: self.spread] for tree in step}
+    def _row_counts(self, budget: int, size: Callable[[int], int]) -> int:
+        """How many different numbers of rows the Trees of the run have, each padded to its `size`."""
+        met = {size(int(tree[1])) for step in self._planted(budget)[: self.spread] for tree in step}
         if self.spread == self.steps.steps:
             return len(met)
-        between = {padded(rows) for rows in range(min(met), max(met) + 1)}
+        between = {size(rows) for rows in range(min(met), max(met) + 1)}
         trees = np.mean([len(step) for step in self._planted(budget)[: self.spread]])
         return min(len(between), round(float(trees) * self.steps.steps))
 
