@@ -26,7 +26,8 @@ def main() -> None:
     options = parser.parse_args()
     page: list[str] = []
     for title, works in (("Rows in the file", more_rows()), ("Tokens a row", longer()), ("Branches", branches())):
-        page += [f"| {title} | first step after | logical tokens/s | physical tokens/s | peak memory |", "|" + "---|" * 5]
+        page.append(f"| {title} | first step after | logical tokens/s | physical tokens/s | peak memory |")
+        page.append("|" + "---|" * 5)
         for number, (label, work, count) in enumerate(works):
             if options.quick and number > 1:
                 break
